@@ -1,0 +1,20 @@
+/*
+ * banned: calls that have a safer form here, made compile errors.
+ * Force-included by the build.
+ */
+#pragma once
+
+#include <alloca.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#undef strcpy
+#undef strcat
+#undef strncpy
+#undef strncat
+#undef strtok
+#undef alloca
+#pragma GCC poison strcpy strcat sprintf vsprintf strncpy strncat strtok atoi \
+    atol gmtime localtime ctime asctime strerror rand srand alloca gets

@@ -1,0 +1,29 @@
+/*
+ * block: brackets round calls that may sleep in the kernel.
+ *
+ * Libraries that do file I/O put block_begin()/block_end() round what may
+ * take more than about 20 us: fsync, open and rename on the store, name
+ * look-ups, password hashing.  lib/net sets the hooks, so that another thread
+ * takes the place of the one that sleeps; elsewhere they do nothing.
+ *
+ * Brackets do not nest, and no lock of lib/base/lock.h and no c_*() call
+ * stands between the two.
+ *
+ * Threads: hooks are set once, before threads start.
+ */
+#pragma once
+
+extern void (*block_begin_hook)(void);
+extern void (*block_end_hook)(void);
+
+static inline void
+block_begin(void)
+{
+	block_begin_hook();
+}
+
+static inline void
+block_end(void)
+{
+	block_end_hook();
+}
