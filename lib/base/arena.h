@@ -20,8 +20,8 @@ struct arena_block;
 
 struct arena {
 	struct arena_block *head; /* newest first */
-	size_t used;              /* octets handed out */
-	size_t budget;            /* octets, 0 = none */
+	size_t used;		  /* octets handed out */
+	size_t budget;		  /* octets, 0 = none */
 };
 
 void arena_deinit(struct arena *a); /* frees all; the budget stays */
@@ -29,8 +29,8 @@ void arena_reset(struct arena *a);  /* the same, keeps one small block */
 void *arena_try(struct arena *a, size_t size) MUST_CHECK;
 void *arena_alloc(struct arena *a, size_t size) MUST_CHECK;
 void *arena_array(struct arena *a, size_t n, size_t size) MUST_CHECK;
-struct sv arena_sv(struct arena *a, struct sv s) MUST_CHECK;    /* a copy */
-char *arena_cstr(struct arena *a, struct sv s) MUST_CHECK;      /* with NUL */
+struct sv arena_sv(struct arena *a, struct sv s) MUST_CHECK; /* a copy */
+char *arena_cstr(struct arena *a, struct sv s) MUST_CHECK;   /* with NUL */
 char *arena_printf(struct arena *a, const char *fmt, ...) MUST_CHECK
     PRINTF_LIKE(2, 3);
 

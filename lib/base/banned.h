@@ -16,5 +16,5 @@
 #undef strncat
 #undef strtok
 #undef alloca
-#pragma GCC poison strcpy strcat sprintf vsprintf strncpy strncat strtok atoi \
+#pragma GCC poison strcpy strcat sprintf vsprintf strncpy strncat strtok atoi  \
     atol gmtime localtime ctime asctime strerror rand srand alloca gets

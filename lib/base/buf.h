@@ -28,9 +28,9 @@ struct buf {
 	bool overflow;
 };
 
-void buf_deinit(struct buf *b);           /* frees; leaves an empty buf */
-void buf_wipe(struct buf *b);             /* the same for secrets */
-void buf_clear(struct buf *b);            /* len = 0, keeps the memory */
+void buf_deinit(struct buf *b);		    /* frees; leaves an empty buf */
+void buf_wipe(struct buf *b);		    /* the same for secrets */
+void buf_clear(struct buf *b);		    /* len = 0, keeps the memory */
 char *buf_reserve(struct buf *b, size_t n); /* room for n more at data+len;
 					     * NULL past the limit */
 void buf_add(struct buf *b, const void *p, size_t n);

@@ -52,7 +52,7 @@ conf_parse_duration(const char *text, uint64_t *ms_out)
 	static const uint64_t scale[] = {1, 1000, 60000, 3600000, 86400000};
 
 	return parse_scaled(text, units, scale, COUNT_OF(units), ms_out)
-	    || (sv_eq(sv_cstr(text), SV("0")) && (*ms_out = 0, true));
+	       || (sv_eq(sv_cstr(text), SV("0")) && (*ms_out = 0, true));
 }
 
 bool
@@ -62,8 +62,7 @@ conf_parse_size(const char *text, uint64_t *octets_out)
 	static const uint64_t scale[] = {1, (uint64_t)1 << 10,
 	    (uint64_t)1 << 20, (uint64_t)1 << 30, (uint64_t)1 << 40};
 
-	return parse_scaled(
-	    text, units, scale, COUNT_OF(units), octets_out);
+	return parse_scaled(text, units, scale, COUNT_OF(units), octets_out);
 }
 
 static bool
@@ -96,7 +95,7 @@ set_number(const struct conf_item *item, const char *text, uint64_t *to,
 	};
 	uint64_t v;
 	bool ok = item->type == CONF_NUMBER ? sv_u64(sv_cstr(text), &v)
-	    : item->type == CONF_SIZE	    ? conf_parse_size(text, &v)
+		  : item->type == CONF_SIZE ? conf_parse_size(text, &v)
 					    : conf_parse_duration(text, &v);
 
 	if (!ok) {
@@ -182,8 +181,7 @@ find_item(const struct conf_item *items, size_t n, struct sv name)
 	return NULL;
 }
 
-static void PRINTF_LIKE(2, 0)
-on_error(cfg_t *cfg, const char *fmt, va_list ap)
+static void PRINTF_LIKE(2, 0) on_error(cfg_t *cfg, const char *fmt, va_list ap)
 {
 	char text[FAIL_TEXT_SIZE / 2];
 
@@ -224,8 +222,8 @@ section_of(const struct conf_item *item)
 
 /* The options of one section, NULL-ended, from the items of its name. */
 static cfg_opt_t *
-section_opts(const struct conf_item *items, size_t n, struct sv section,
-    struct arena *a)
+section_opts(
+    const struct conf_item *items, size_t n, struct sv section, struct arena *a)
 {
 	cfg_opt_t *opts = arena_array(a, n + 1, sizeof(*opts));
 	size_t k = 0;
@@ -234,8 +232,8 @@ section_opts(const struct conf_item *items, size_t n, struct sv section,
 		struct sv key = sv_cstr(items[i].name);
 
 		if (sv_eq(sv_cut(&key, '.'), section)) {
-			opts[k++] = (cfg_opt_t)CFG_STR(
-			    key.p, NULL, CFGF_NODEFAULT);
+			opts[k++] =
+			    (cfg_opt_t)CFG_STR(key.p, NULL, CFGF_NODEFAULT);
 		}
 	}
 	opts[k] = (cfg_opt_t)CFG_END();
@@ -358,12 +356,11 @@ show_duration(uint64_t ms, FILE *to)
 	static const struct {
 		uint64_t ms;
 		const char *unit;
-	} units[] = {{86400000, "d"}, {3600000, "h"}, {60000, "m"},
-	    {1000, "s"}, {1, "ms"}};
+	} units[] = {{86400000, "d"}, {3600000, "h"}, {60000, "m"}, {1000, "s"},
+	    {1, "ms"}};
 	size_t i = 0;
 
-	while (i < COUNT_OF(units) - 1
-	    && (ms == 0 || ms % units[i].ms != 0)) {
+	while (i < COUNT_OF(units) - 1 && (ms == 0 || ms % units[i].ms != 0)) {
 		i++;
 	}
 	(void)fprintf(to, "%" PRIu64 "%s", ms / units[i].ms, units[i].unit);
@@ -416,22 +413,23 @@ show_value(const struct conf_item *item, const char *settings, FILE *to)
 }
 
 void
-conf_show(const struct conf_item *items, size_t n, const void *settings,
-    FILE *to)
+conf_show(
+    const struct conf_item *items, size_t n, const void *settings, FILE *to)
 {
 	for (size_t i = 0; i < n; i++) {
 		struct sv key = sv_cstr(items[i].name);
 		struct sv section = sv_cut(&key, '.');
-		bool first = i == 0
-		    || !sv_eq(section, section_of(&items[i - 1]));
-		bool last = i + 1 == n
-		    || !sv_eq(section, section_of(&items[i + 1]));
+		bool first =
+		    i == 0 || !sv_eq(section, section_of(&items[i - 1]));
+		bool last =
+		    i + 1 == n || !sv_eq(section, section_of(&items[i + 1]));
 
 		if (first) {
 			(void)fprintf(to, "%.*s {\n", SV_ARG(section));
 		}
-		(void)fprintf(to, "    # %s  (default: %s)\n    %s = ",
-		    items[i].text, items[i].fallback, key.p);
+		(void)fprintf(to,
+		    "    # %s  (default: %s)\n    %s = ", items[i].text,
+		    items[i].fallback, key.p);
 		show_value(&items[i], settings, to);
 		(void)fputs(last ? "\n}\n\n" : "\n\n", to);
 	}

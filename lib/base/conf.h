@@ -40,13 +40,13 @@ enum conf_type {
 };
 
 struct conf_item {
-	const char *name;           /* "section.key" */
+	const char *name; /* "section.key" */
 	enum conf_type type;
-	size_t offset;              /* of the field in the settings struct */
-	const char *fallback;       /* default, in the file's notation */
-	uint64_t min, max;          /* numbers, sizes, durations */
+	size_t offset;		    /* of the field in the settings struct */
+	const char *fallback;	    /* default, in the file's notation */
+	uint64_t min, max;	    /* numbers, sizes, durations */
 	const char *const *choices; /* NULL-ended; CONF_CHOICE only */
-	const char *text;           /* one sentence: what it does */
+	const char *text;	    /* one sentence: what it does */
 };
 
 /*
@@ -60,8 +60,8 @@ int conf_load(const struct conf_item *items, size_t n, void *settings,
 
 /* Every setting with its value, default, range and text, as a file that
  * conf_load() reads. */
-void conf_show(const struct conf_item *items, size_t n, const void *settings,
-    FILE *to);
+void conf_show(
+    const struct conf_item *items, size_t n, const void *settings, FILE *to);
 
 /* "7d", "10M": as the file's notation.  False if malformed. */
 bool conf_parse_duration(const char *text, uint64_t *ms_out);

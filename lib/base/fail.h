@@ -16,14 +16,14 @@
 
 enum fail_kind {
 	FAIL_NONE = 0,
-	FAIL_TEMP,      /* try again later, nothing was done */
-	FAIL_PERM,      /* will not work however often it is tried */
-	FAIL_ABSENT,    /* the thing named does not exist */
-	FAIL_EXISTS,    /* the thing to be made exists already */
-	FAIL_DENIED,    /* not allowed, or not authenticated */
-	FAIL_LIMIT,     /* a size, quota, count or disk limit */
-	FAIL_SYNTAX,    /* the peer's or the file's text is malformed */
-	FAIL_CORRUPT,   /* stored data is damaged */
+	FAIL_TEMP,	/* try again later, nothing was done */
+	FAIL_PERM,	/* will not work however often it is tried */
+	FAIL_ABSENT,	/* the thing named does not exist */
+	FAIL_EXISTS,	/* the thing to be made exists already */
+	FAIL_DENIED,	/* not allowed, or not authenticated */
+	FAIL_LIMIT,	/* a size, quota, count or disk limit */
+	FAIL_SYNTAX,	/* the peer's or the file's text is malformed */
+	FAIL_CORRUPT,	/* stored data is damaged */
 	FAIL_CANCELLED, /* the peer left, a deadline passed, or shutdown */
 };
 

@@ -19,14 +19,14 @@
 /* Lowest first.  A thread that holds one may take only higher ones. */
 enum lock_rank {
 	LOCK_SERVICE = 1, /* a program's session list and counters */
-	LOCK_STORE,       /* a store's table of open accounts */
-	LOCK_ACCOUNT,     /* one account's current version */
-	LOCK_SEGMENT,     /* one account's open journal segment */
-	LOCK_CACHE,       /* digest and file caches */
-	LOCK_DIRECTORY,   /* a directory connection pool */
-	LOCK_AUTH,        /* throttle and password cache */
-	LOCK_PARK,        /* sessions, timers, bench of threads */
-	LOCK_LEAF,        /* anything that takes no other */
+	LOCK_STORE,	  /* a store's table of open accounts */
+	LOCK_ACCOUNT,	  /* one account's current version */
+	LOCK_SEGMENT,	  /* one account's open journal segment */
+	LOCK_CACHE,	  /* digest and file caches */
+	LOCK_DIRECTORY,	  /* a directory connection pool */
+	LOCK_AUTH,	  /* throttle and password cache */
+	LOCK_PARK,	  /* sessions, timers, bench of threads */
+	LOCK_LEAF,	  /* anything that takes no other */
 };
 
 struct CAPABILITY("mutex") lock {
@@ -39,4 +39,4 @@ void lock_deinit(struct lock *l);
 void lock_acquire(struct lock *l) ACQUIRES(l);
 void lock_release(struct lock *l) RELEASES(l);
 bool lock_held(const struct lock *l); /* by this thread; true in release */
-bool lock_none_held(void);            /* by this thread; true in release */
+bool lock_none_held(void);	      /* by this thread; true in release */

@@ -112,8 +112,8 @@ add_field(struct buf *line, const struct kv *kv)
 }
 
 void
-log_write(enum log_level level, const char *event, const struct kv *kv,
-    unsigned n)
+log_write(
+    enum log_level level, const char *event, const struct kv *kv, unsigned n)
 {
 	char space[LINE_MAX_OCTETS + 1];
 	struct buf line = {
@@ -124,9 +124,9 @@ log_write(enum log_level level, const char *event, const struct kv *kv,
 
 	(void)gmtime_r(&sec, &tm);
 	buf_addf(&line, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ %s[%d] %s %s",
-	    tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
-	    tm.tm_min, tm.tm_sec, (int)(now % 1000), log_program,
-	    (int)getpid(), level_names[level], event);
+	    tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min,
+	    tm.tm_sec, (int)(now % 1000), log_program, (int)getpid(),
+	    level_names[level], event);
 	for (unsigned i = 0; i < n; i++) {
 		add_field(&line, &kv[i]);
 	}

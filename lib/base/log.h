@@ -81,12 +81,12 @@ kv_fail(const struct fail *f)
 void log_init(const char *program, enum log_level level);
 void log_level_set(enum log_level level);
 bool log_level_parse(struct sv name, enum log_level *out);
-void log_write(enum log_level level, const char *event, const struct kv *kv,
-    unsigned n);
+void log_write(
+    enum log_level level, const char *event, const struct kv *kv, unsigned n);
 bool log_enabled(enum log_level level);
 
-#define LOG(level, event, ...)                                              \
-	(log_enabled(level)                                                 \
-		? log_write((level), (event), (const struct kv[]){__VA_ARGS__}, \
-		    (unsigned)COUNT_OF(((const struct kv[]){__VA_ARGS__})))  \
-		: (void)0)
+#define LOG(level, event, ...)                                                 \
+	(log_enabled(level) ? log_write((level), (event),                      \
+	     (const struct kv[]){__VA_ARGS__},                                 \
+	     (unsigned)COUNT_OF(((const struct kv[]){__VA_ARGS__})))           \
+			    : (void)0)

@@ -39,8 +39,8 @@ find(const struct map *m, struct sv key, uint64_t hash)
 	struct map_entry **at = &m->slots[hash & (m->n_slots - 1)];
 
 	while (*at != NULL
-	    && ((*at)->hash != hash
-		|| !sv_eq(sv_make((*at)->key, (*at)->len), key))) {
+	       && ((*at)->hash != hash
+		   || !sv_eq(sv_make((*at)->key, (*at)->len), key))) {
 		at = &(*at)->next;
 	}
 	return at;

@@ -21,10 +21,10 @@ struct map_entry;
 struct map {
 	struct map_entry **slots;
 	size_t n_slots; /* a power of two, or 0 */
-	size_t n;       /* entries */
+	size_t n;	/* entries */
 };
 
-void map_deinit(struct map *m);                /* frees keys, not values */
+void map_deinit(struct map *m);			   /* frees keys, not values */
 void *map_get(const struct map *m, struct sv key); /* value or NULL */
 
 /* Set and return the former value, or NULL. */

@@ -102,8 +102,8 @@ try_alloc(size_t size, void **out, struct fail *f)
 	void *p = calloc(1, size != 0 ? size : 1);
 
 	if (p == NULL) {
-		return fail_set(f, FAIL_LIMIT, "no memory for %zu octets",
-		    size);
+		return fail_set(
+		    f, FAIL_LIMIT, "no memory for %zu octets", size);
 	}
 	*out = p;
 	return 0;

@@ -16,9 +16,9 @@
 #include "base/attr.h"
 #include "base/fail.h"
 
-void *xmalloc(size_t size) MUST_CHECK;                 /* zeroed, owned */
-void *xcalloc(size_t n, size_t size) MUST_CHECK;       /* zeroed, owned */
-void *xrealloc(void *p, size_t size) MUST_CHECK;       /* tail not zeroed */
+void *xmalloc(size_t size) MUST_CHECK;		 /* zeroed, owned */
+void *xcalloc(size_t n, size_t size) MUST_CHECK; /* zeroed, owned */
+void *xrealloc(void *p, size_t size) MUST_CHECK; /* tail not zeroed */
 void *xreallocarray(void *p, size_t n, size_t size) MUST_CHECK;
 void *xmemdup(const void *p, size_t len) MUST_CHECK;
 char *xstrdup(const char *s) MUST_CHECK;
@@ -41,5 +41,4 @@ int mem_equal_ct(const void *a, const void *b, size_t len) MUST_CHECK;
 
 void assert_failed(const char *what, const char *file, int line) NO_RETURN;
 
-#define ASSERT(x) \
-	(LIKELY(x) ? (void)0 : assert_failed(#x, __FILE__, __LINE__))
+#define ASSERT(x) (LIKELY(x) ? (void)0 : assert_failed(#x, __FILE__, __LINE__))

@@ -58,7 +58,7 @@ bool
 sv_ends_nocase(struct sv s, struct sv suffix)
 {
 	return s.len >= suffix.len
-	    && sv_eq_nocase(sv_from(s, s.len - suffix.len), suffix);
+	       && sv_eq_nocase(sv_from(s, s.len - suffix.len), suffix);
 }
 
 ptrdiff_t
@@ -133,8 +133,8 @@ sv_u64(struct sv s, uint64_t *out)
 	for (size_t i = 0; i < s.len; i++) {
 		if (!ascii_digit(s.p[i])
 		    || __builtin_mul_overflow(v, (uint64_t)10, &v)
-		    || __builtin_add_overflow(v, (uint64_t)(s.p[i] - '0'),
-			&v)) {
+		    || __builtin_add_overflow(
+			v, (uint64_t)(s.p[i] - '0'), &v)) {
 			return false;
 		}
 	}

@@ -65,7 +65,7 @@ sv_eq(struct sv a, struct sv b)
 }
 
 bool sv_eq_nocase(struct sv a, struct sv b);
-int sv_cmp(struct sv a, struct sv b);        /* octets, then length */
+int sv_cmp(struct sv a, struct sv b);	     /* octets, then length */
 int sv_cmp_nocase(struct sv a, struct sv b); /* the same, ASCII folded */
 bool sv_starts(struct sv s, struct sv prefix);
 bool sv_starts_nocase(struct sv s, struct sv prefix);

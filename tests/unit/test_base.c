@@ -32,8 +32,7 @@ sv_parses_numbers_and_refuses_the_rest(void **state)
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
 		uint64_t v = 0;
 
-		assert_int_equal(
-		    sv_u64(sv_cstr(rows[i].text), &v), rows[i].ok);
+		assert_int_equal(sv_u64(sv_cstr(rows[i].text), &v), rows[i].ok);
 		assert_true(!rows[i].ok || v == rows[i].v);
 	}
 }
