@@ -1,0 +1,84 @@
+/*
+ * address: address lists of header fields, and the parts of an address.
+ *
+ * The list parser never fails: it takes RFC 5322 with its obsolete forms
+ * (routes, comments, blanks and dots anywhere), groups, quoted strings, raw
+ * 8-bit and UTF-8 [RFC 6532], and makes the best of the rest.  What it finds
+ * is slices: of the input where that holds the text as such, else of the
+ * arena (quotes or comments taken out).  RFC 2047 words stay encoded.
+ *
+ * Threads: plain values; the arena is the caller's.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/arena.h"
+#include "base/attr.h"
+#include "base/buf.h"
+#include "base/sv.h"
+
+enum address_kind {
+	ADDRESS_MAILBOX,
+	ADDRESS_GROUP,	   /* a group begins: `name` is its display name */
+	ADDRESS_GROUP_END, /* all fields empty */
+};
+
+/* A field that is absent has p NULL; "" is present and empty. */
+struct address {
+	enum address_kind kind;
+	struct sv name;	  /* phrase, or a comment beside a bare address */
+	struct sv route;  /* "@a,@b" of an obsolete source route */
+	struct sv local;  /* without quotes */
+	struct sv domain; /* absent for a mailbox without "@" */
+};
+
+struct address_list {
+	const struct address *at; /* in the arena */
+	size_t n;
+	bool cut; /* there were more than the limit */
+};
+
+enum { ADDRESS_LIST_MAX = 10000 }; /* of one field, for the `max` below */
+
+/* At most `max` entries; groups are always closed.  Linear; memory is about
+ * 120 octets an entry and not more text than `body` has. */
+void address_list_parse(
+    struct sv body, size_t max, struct arena *a, struct address_list *out);
+
+/*
+ * Cut "local@domain" at the last "@" outside quotes.  False if there is none
+ * (*local_out is then all of it, *domain_out absent).  Nothing is unquoted.
+ */
+bool address_split(
+    struct sv address, struct sv *local_out, struct sv *domain_out);
+
+/* Cut a local part at the first `separator`: "ann+lists" is ann, lists.
+ * False without one, or if it is the first octet.  [RFC 5233] */
+bool address_detail(struct sv local, char separator, struct sv *user_out,
+    struct sv *detail_out);
+
+/* Append a local part as it means, without quotes and backslashes; one that
+ * is not quoted is appended as it is. */
+void address_local_unquote(struct sv local, struct buf *to);
+
+/* Append a local part (as it means) in its wire form: a dot-atom as it is,
+ * all else quoted.  [RFC 5321 4.1.2] */
+void address_local_quote(struct sv local, struct buf *to);
+
+/*
+ * Syntax of wire forms.  With `utf8`, well-formed UTF-8 counts as a letter.
+ * [RFC 5321 4.1.2, RFC 6531 3.3]  A domain is dotted labels of letters,
+ * digits and hyphens, or an address literal in brackets; at most 255 octets,
+ * a local part at most 64 [RFC 5321 4.5.3.1].
+ */
+bool address_local_valid(struct sv local, bool utf8);
+bool address_domain_valid(struct sv domain, bool utf8);
+
+/*
+ * Append an address in the form that compares: the local part unquoted and
+ * then quoted only if it must be, the domain in lower case.  False, with
+ * nothing appended, if it is not local@domain.
+ */
+bool address_canonical(struct sv address, struct buf *to) MUST_CHECK;

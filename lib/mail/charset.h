@@ -1,0 +1,65 @@
+/*
+ * charset: any charset to UTF-8, and the two collations of search.
+ *
+ * Conversion never fails.  Names are known by iconv and by a table of the
+ * wrong ones that mail uses; "unknown-8bit" and names that nobody knows are
+ * read as UTF-8 where the octets are that, else as windows-1252.  Octets that
+ * mean nothing become U+FFFD.  Output is always well-formed UTF-8.
+ *
+ * Threads: a struct charset is owned by one runner at a time; the functions
+ * without one are pure.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/attr.h"
+#include "base/buf.h"
+#include "base/sv.h"
+
+enum { CHARSET_NAME_MAX = 64 }; /* longer ones are unknown */
+
+enum charset_kind {
+	CHARSET_UTF8,  /* checked, not converted */
+	CHARSET_GUESS, /* UTF-8, else windows-1252, decided line by line */
+	CHARSET_ICONV,
+};
+
+struct charset {
+	enum charset_kind kind;
+	bool known;    /* false: the name was not */
+	void *cd;      /* iconv_t; owned */
+	size_t n_held; /* octets of a character cut by a chunk's end */
+	char held[32];
+};
+
+/* Is the name one that can be converted?  (SEARCH CHARSET) */
+bool charset_known(struct sv name);
+
+/* An empty name is US-ASCII, which guesses at octets above 0x7f. */
+void charset_init(struct charset *c, struct sv name);
+void charset_deinit(struct charset *c);
+
+/* Append `in` as UTF-8; characters may be cut between calls. */
+void charset_convert(struct charset *c, struct sv in, struct buf *to);
+void charset_finish(struct charset *c, struct buf *to); /* what is held */
+
+/* All at once. */
+void charset_to_utf8(struct sv name, struct sv in, struct buf *to);
+
+/* Is it well-formed UTF-8?  [RFC 3629 4] */
+bool utf8_valid(struct sv s);
+
+/* Octets of the well-formed character that `s` begins with; 0 if none. */
+size_t utf8_length(struct sv s);
+
+/* The longest prefix of at most `max` octets that cuts no character. */
+struct sv utf8_cut(struct sv s, size_t max);
+
+/*
+ * Append UTF-8 text as i;unicode-casemap compares it: titlecase, then full
+ * decomposition; octets that are no UTF-8 stay.  [RFC 5051 2]  A text may be
+ * given in pieces that cut no character.
+ */
+void charset_casemap(struct sv utf8, struct buf *to);
