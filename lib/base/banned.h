@@ -1,6 +1,7 @@
 /*
  * banned: calls that have a safer form here, made compile errors.
- * Force-included by the build.
+ * Force-included by the build.  (rand is missing: headers of OpenSSL have
+ * parameters of that name.)
  */
 #pragma once
 
@@ -10,6 +11,8 @@
 #include <string.h>
 #include <time.h>
 
+#undef sprintf
+#undef vsprintf
 #undef strcpy
 #undef strcat
 #undef strncpy
@@ -17,4 +20,4 @@
 #undef strtok
 #undef alloca
 #pragma GCC poison strcpy strcat sprintf vsprintf strncpy strncat strtok atoi  \
-    atol gmtime localtime ctime asctime strerror rand srand alloca gets
+    atol gmtime localtime ctime asctime strerror alloca gets srand
