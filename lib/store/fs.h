@@ -48,7 +48,8 @@ struct fs_traits {
 	bool local;		/* one kernel sees all changes at once */
 };
 
-/* One name of a folder; return false to stop.  `name` is borrowed. */
+/* One name of a folder; return false to stop.  `name` is borrowed.  Called
+ * between the brackets: short, and no fs_*() call. */
 typedef bool fs_list_fn(void *arg, const char *name);
 
 struct fs_ops {
@@ -81,9 +82,17 @@ struct fs_ops {
 	void (*boot_id)(struct fs *fs, uint64_t out[2]);
 };
 
+/* What went through the wrappers, for statistics and tests. */
+struct fs_counts {
+	_Atomic uint64_t calls;	  /* all that would be a system call */
+	_Atomic uint64_t syncs;	  /* of them, flushes */
+	_Atomic uint64_t written; /* octets */
+};
+
 /* A back end embeds this as its first member. */
 struct fs {
 	const struct fs_ops *ops;
+	struct fs_counts counts;
 };
 
 /* The real file system below `root`, a folder that exists. */
