@@ -413,8 +413,8 @@ show_value(const struct conf_item *item, const char *settings, FILE *to)
 }
 
 void
-conf_show(
-    const struct conf_item *items, size_t n, const void *settings, FILE *to)
+conf_show(const struct conf_item *items, size_t n, const void *settings,
+    bool commented, FILE *to)
 {
 	for (size_t i = 0; i < n; i++) {
 		struct sv key = sv_cstr(items[i].name);
@@ -428,8 +428,8 @@ conf_show(
 			(void)fprintf(to, "%.*s {\n", SV_ARG(section));
 		}
 		(void)fprintf(to,
-		    "    # %s  (default: %s)\n    %s = ", items[i].text,
-		    items[i].fallback, key.p);
+		    "    # %s  (default: %s)\n    %s%s = ", items[i].text,
+		    items[i].fallback, commented ? "# " : "", key.p);
 		show_value(&items[i], settings, to);
 		(void)fputs(last ? "\n}\n\n" : "\n\n", to);
 	}

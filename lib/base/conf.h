@@ -58,10 +58,10 @@ int conf_load(const struct conf_item *items, size_t n, void *settings,
     const char *path, const char *const *sets, size_t n_sets,
     struct arena *arena, struct fail *f) MUST_CHECK;
 
-/* Every setting with its value, default, range and text, as a file that
- * conf_load() reads. */
-void conf_show(
-    const struct conf_item *items, size_t n, const void *settings, FILE *to);
+/* Every setting with its value, default and text, as a file that conf_load()
+ * reads.  With `commented` the values are comments: a file to begin with. */
+void conf_show(const struct conf_item *items, size_t n, const void *settings,
+    bool commented, FILE *to);
 
 /* "7d", "10M": as the file's notation.  False if malformed. */
 bool conf_parse_duration(const char *text, uint64_t *ms_out);

@@ -7,7 +7,8 @@
  *
  *	2026-01-31T09:30:00.123Z imapd[417] info login user=ann@example.org ms=3
  *
- * Event names are stable: a noun or noun.verb, in lower case.  Values with
+ * Event names are stable: a noun or noun.verb, in lower case; at least one
+ * pair follows.  Values with
  * blanks, quotes, controls or octets above 0x7e are put in double quotes and
  * escaped (\" \\ \xHH), so that peer octets cannot make a line or a field.
  * Values over 512 octets are cut.  No secret is ever logged.

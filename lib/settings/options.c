@@ -112,6 +112,12 @@ options_take(int *argc, char **argv, struct arena *arena, struct options *out,
 	return 0;
 }
 
+const char *
+options_version(void)
+{
+	return POSTROOM_VERSION;
+}
+
 static void
 print_help(const char *program, const char *usage)
 {
@@ -130,7 +136,7 @@ options_settings(int *argc, char **argv, const char *program, const char *usage,
 		return -1;
 	}
 	if (opt.version) {
-		(void)printf("%s (Postroom) %s\n", program, POSTROOM_VERSION);
+		(void)printf("%s (Postroom) %s\n", program, options_version());
 		return 0;
 	}
 	if (opt.help) {

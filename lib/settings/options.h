@@ -35,6 +35,9 @@ struct options {
 int options_take(int *argc, char **argv, struct arena *arena,
     struct options *out, struct fail *f) MUST_CHECK;
 
+/* The version of Postroom: "0.1.0".  Static. */
+const char *options_version(void);
+
 /* options_take, then answer --version, --help (`usage`, of the program's own
  * part) and --show-config, or load the settings: what a main() begins with.
  * 1: go on; 0: answered, exit with 0; -1: *f says what is wrong. */
