@@ -42,7 +42,8 @@ worker_user(const struct worker *w, uint64_t n, char *name)
 		(void)snprintf(name, USER_NAME_SIZE, "%s", opt->user);
 		return;
 	}
-	uint64_t number = (w->index + n * opt->connections) % opt->users;
+	uint64_t number =
+	    opt->first + (w->index + n * opt->connections) % opt->users;
 
 	(void)snprintf(name, USER_NAME_SIZE, "u%05llu@%s",
 	    (unsigned long long)number, opt->domain);

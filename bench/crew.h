@@ -17,6 +17,11 @@
 #include "base/fail.h"
 #include "bench/conn.h"
 
+struct command_list {
+	const char *items[8];
+	unsigned n;
+};
+
 struct options {
 	const char *host;
 	uint16_t port;
@@ -24,16 +29,16 @@ struct options {
 	bool idle;
 	unsigned connections;
 	unsigned recipients; /* of one message */
-	unsigned users;	     /* u00000@domain and on */
+	unsigned users;	     /* u00000@domain and on ... */
+	unsigned first;	     /* ... from this number */
 	const char *domain;
 	const char *user; /* all log in as this one; NULL: spread */
 	const char *password;
 	const char *mailbox;
 	const char *dir;
-	const char *prepare[8]; /* IMAP commands before the clock starts */
-	unsigned n_prepare;
-	const char *command; /* the IMAP command that is measured */
-	uint64_t items;	     /* a step stands for so many things */
+	struct command_list prepare;  /* IMAP, before the clock starts */
+	struct command_list commands; /* IMAP, together one step */
+	uint64_t items;		      /* a step stands for so many things */
 	double seconds;
 	uint64_t count; /* steps in all, 0 = until the time is up */
 	size_t size;	/* octets of a message */
@@ -69,7 +74,7 @@ struct result {
 int crew_run(const struct workload *load, const struct options *opt,
     struct result *out, struct fail *f) MUST_CHECK;
 
-/* The address that worker `w` uses for its `n`-th user; static storage is
- * not used: `name` has USER_NAME_SIZE octets. */
+/* The `n`-th user that worker `w` logs in as.  `name` has USER_NAME_SIZE
+ * octets. */
 enum { USER_NAME_SIZE = 128 };
 void worker_user(const struct worker *w, uint64_t n, char *name);

@@ -189,15 +189,12 @@ append_step(struct worker *w, struct fail *f)
 }
 
 static int
-command_open(struct worker *w, struct fail *f)
+run_commands(struct worker *w, const struct command_list *list, struct fail *f)
 {
-	if (open_plain(w, f) != 0) {
-		return -1;
-	}
 	struct imap_state *s = w->state;
 
-	for (unsigned i = 0; i < w->opt->n_prepare; i++) {
-		if (command(w->conn, &s->out, w->opt->prepare[i], f) != 0) {
+	for (unsigned i = 0; i < list->n; i++) {
+		if (command(w->conn, &s->out, list->items[i], f) != 0) {
 			return -1;
 		}
 	}
@@ -205,12 +202,19 @@ command_open(struct worker *w, struct fail *f)
 }
 
 static int
+command_open(struct worker *w, struct fail *f)
+{
+	if (open_plain(w, f) != 0) {
+		return -1;
+	}
+	return run_commands(w, &w->opt->prepare, f);
+}
+
+static int
 command_step(struct worker *w, struct fail *f)
 {
-	struct imap_state *s = w->state;
-
 	w->items += w->opt->items;
-	return command(w->conn, &s->out, w->opt->command, f);
+	return run_commands(w, &w->opt->commands, f);
 }
 
 const struct workload imap_login_load = {"imap-login", "connect, LOGIN, LOGOUT",
@@ -220,7 +224,7 @@ const struct workload imap_noop_load = {"imap-noop",
 const struct workload imap_append_load = {
     "imap-append", "APPEND to --mailbox", open_plain, append_step, state_close};
 const struct workload imap_command_load = {"imap-command",
-    "any --command, after each --prepare", command_open, command_step,
+    "each --command in turn, after each --prepare", command_open, command_step,
     state_close};
 
 /* --- connections that only stand ---------------------------------------- */

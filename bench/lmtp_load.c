@@ -56,7 +56,8 @@ add_envelope(struct worker *w)
 	buf_add_str(&s->out, "MAIL FROM:<j.mueller@example.net>\r\n");
 	for (unsigned i = 0; i < w->opt->recipients; i++) {
 		buf_addf(&s->out, "RCPT TO:<u%05llu@%s>\r\n",
-		    (unsigned long long)(s->rcpt++ % w->opt->users),
+		    (unsigned long long)(w->opt->first
+					 + s->rcpt++ % w->opt->users),
 		    w->opt->domain);
 	}
 	buf_add_str(&s->out, "DATA\r\n");

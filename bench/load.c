@@ -32,6 +32,7 @@ enum option_id {
 	OPT_CONNECTIONS,
 	OPT_RECIPIENTS,
 	OPT_USERS,
+	OPT_FIRST,
 	OPT_DOMAIN,
 	OPT_USER,
 	OPT_PASSWORD,
@@ -54,6 +55,7 @@ static const struct option long_options[] = {
     {"connections", required_argument, NULL, OPT_CONNECTIONS},
     {"recipients", required_argument, NULL, OPT_RECIPIENTS},
     {"users", required_argument, NULL, OPT_USERS},
+    {"first", required_argument, NULL, OPT_FIRST},
     {"domain", required_argument, NULL, OPT_DOMAIN},
     {"user", required_argument, NULL, OPT_USER},
     {"password", required_argument, NULL, OPT_PASSWORD},
@@ -101,6 +103,15 @@ number(const char *text, uint64_t max)
 }
 
 static void
+add_command(struct command_list *list, const char *text)
+{
+	if (list->n == COUNT_OF(list->items)) {
+		usage();
+	}
+	list->items[list->n++] = text;
+}
+
+static void
 set_text(struct options *opt, int id, const char *arg)
 {
 	switch (id) {
@@ -123,13 +134,10 @@ set_text(struct options *opt, int id, const char *arg)
 		opt->dir = arg;
 		break;
 	case OPT_PREPARE:
-		if (opt->n_prepare == COUNT_OF(opt->prepare)) {
-			usage();
-		}
-		opt->prepare[opt->n_prepare++] = arg;
+		add_command(&opt->prepare, arg);
 		break;
 	case OPT_COMMAND:
-		opt->command = arg;
+		add_command(&opt->commands, arg);
 		break;
 	default:
 		usage();
@@ -157,6 +165,9 @@ set_option(struct options *opt, int id, const char *arg)
 		break;
 	case OPT_USERS:
 		opt->users = (unsigned)number(arg, 100000);
+		break;
+	case OPT_FIRST:
+		opt->first = (unsigned)number(arg, 100000);
 		break;
 	case OPT_ITEMS:
 		opt->items = number(arg, UINT32_MAX);
@@ -226,7 +237,6 @@ main(int argc, char **argv)
 	    .password = "secret",
 	    .mailbox = "INBOX",
 	    .dir = ".",
-	    .command = "NOOP",
 	    .items = 1,
 	    .seconds = 1,
 	    .size = 4096};

@@ -1,0 +1,299 @@
+"""What `bench/run` measures: one method a row, run against each server in
+turn.  A row gives one or more named figures; `Figure` says how to read them.
+
+Users, so that no row disturbs another (BIG and the rest are at full scale):
+  0-99     LMTP deliveries            100-119  APPEND
+  120-139  POP3, 200 messages each    140      the big mailbox
+  200-     logins and idle connections, 20 messages each
+"""
+import json
+import os
+import subprocess
+
+from servers import ROOT, user
+import trace
+
+PASSWORD = "secret"
+BIG_USER = 140
+FIRST_IDLE = 200
+
+
+class Sizes:
+    """How much there is of everything, by scale."""
+
+    def __init__(self, scale):
+        self.seconds = max(0.5, 3 * min(scale, 1))
+        self.big = int(100_000 * scale)
+        self.some = int(10_000 * scale)
+        self.idle = int(5_000 * scale)
+        self.idle_users = max(100, int(1_000 * scale))
+        self.pop3 = 200
+        self.traced = 200
+        self.users = FIRST_IDLE + self.idle_users
+
+
+class Load:
+    """Runs build/bench/load against one server."""
+
+    def __init__(self, build, server):
+        self.path = os.path.join(ROOT, build, "bench", "load")
+        self.server = server
+
+    def argv(self, workload, port, **options):
+        argv = [self.path, workload, "--password", PASSWORD]
+        if port:
+            argv += ["--port", str(self.server.port(port))]
+        for key, value in options.items():
+            values = value if isinstance(value, list) else [value]
+            for v in values:
+                argv.append("--" + key)
+                if v is not True:
+                    argv.append(str(v))
+        return argv
+
+    def __call__(self, workload, port, **options):
+        argv = self.argv(workload, port, server=self.server.pid, **options)
+        done = subprocess.run(argv, capture_output=True, text=True,
+                              check=False)
+        if done.returncode != 0:
+            raise RuntimeError(f"{self.server.name}: {done.stderr.strip()}")
+        return json.loads(done.stdout)
+
+
+def rate(result):
+    """Items a second, and the server's CPU milliseconds an item."""
+    return {"rate": result["items"] / result["seconds"],
+            "cpu_ms": result["cpu_ms"] / result["items"],
+            "p99_us": result["p99_us"]}
+
+
+class Rows:
+    """The rows of one server."""
+
+    def __init__(self, server, build, sizes, scratch):
+        self.server = server
+        self.sizes = sizes
+        self.scratch = scratch
+        self.load = Load(build, server)
+        self.round = 0
+
+    def prepare(self):
+        """Users and what their mailboxes hold."""
+        s = self.sizes
+        self.server.add_users(s.users, PASSWORD)
+        self.server.start()
+        self.load("lmtp", "lmtp", first=120, users=20, connections=10,
+                  count=20 * s.pop3)
+        self.load("lmtp", "lmtp", first=FIRST_IDLE, users=s.idle_users,
+                  connections=10, count=2 * s.idle_users, recipients=10)
+        self._big([], ['CREATE Big'])
+        self.load("imap-append", "imap", user=user(BIG_USER), mailbox="Big",
+                  connections=2, count=s.big)
+
+    # --- deliveries -------------------------------------------------------
+    def _lmtp(self, connections, recipients):
+        return rate(self.load("lmtp", "lmtp", users=100,
+                              connections=connections, recipients=recipients,
+                              seconds=self.sizes.seconds))
+
+    def lmtp_1_1(self):
+        return self._lmtp(1, 1)
+
+    def lmtp_20_1(self):
+        return self._lmtp(20, 1)
+
+    def lmtp_1_10(self):
+        return self._lmtp(1, 10)
+
+    def lmtp_20_10(self):
+        return self._lmtp(20, 10)
+
+    def _append(self, connections):
+        return rate(self.load("imap-append", "imap", first=100, users=20,
+                              connections=connections,
+                              seconds=self.sizes.seconds))
+
+    def append_1(self):
+        return self._append(1)
+
+    def append_20(self):
+        return self._append(20)
+
+    def _traced(self, connections):
+        def deliver(count):
+            self.load("lmtp", "lmtp", users=100, connections=connections,
+                      count=count)
+        path = os.path.join(self.scratch, "strace")
+        deliver(50)
+        few, many = (trace.run(self.server.pid, path, lambda n=n: deliver(n))
+                     for n in (self.sizes.traced, 3 * self.sizes.traced))
+        os.unlink(path)
+        # The difference leaves out what starting and ending cost.
+        n = 2 * self.sizes.traced
+        names = {k: round((v - few.by_name.get(k, 0)) / n, 2)
+                 for k, v in many.by_name.items()}
+        return {"calls": (many.calls - few.calls) / n,
+                "flushes": (many.flushes - few.flushes) / n,
+                "by_name": dict(sorted(names.items(), key=lambda x: -x[1]))}
+
+    def traced_1(self):
+        return self._traced(1)
+
+    def traced_20(self):
+        return self._traced(20)
+
+    # --- sessions ---------------------------------------------------------
+    def logins(self):
+        return rate(self.load("imap-login", "imap", first=FIRST_IDLE,
+                              users=100, connections=20,
+                              seconds=self.sizes.seconds))
+
+    def noop(self):
+        return rate(self.load("imap-noop", "imap", first=FIRST_IDLE,
+                              users=100, connections=20,
+                              seconds=self.sizes.seconds))
+
+    def pop3_retr(self):
+        return rate(self.load("pop3-retr", "pop3", first=120, users=20,
+                              connections=20, seconds=self.sizes.seconds))
+
+    def _idle(self, port, **options):
+        n = self.sizes.idle
+        # Nothing may be left of the sessions of another row.
+        self.server.stop()
+        self.server.start()
+        before = trace.pss_kib(self.server.pid)
+        argv = self.load.argv("imap-hold", port, first=FIRST_IDLE, idle=True,
+                              users=self.sizes.idle_users, connections=n,
+                              **options)
+        with subprocess.Popen(argv, stdin=subprocess.PIPE, text=True,
+                              stdout=subprocess.PIPE) as hold:
+            if hold.stdout.readline().strip() != "ready":
+                raise RuntimeError(f"{self.server.name}: imap-hold failed")
+            after = trace.pss_kib(self.server.pid)
+            hold.stdin.close()
+        return {"kib": (after - before) / n}
+
+    def idle_plain(self):
+        return self._idle("imap")
+
+    def idle_tls(self):
+        return self._idle("imaps", tls=True)
+
+    # --- the big mailbox --------------------------------------------------
+    def _big(self, prepare, commands, items=1):
+        return rate(self.load("imap-command", "imap", user=user(BIG_USER),
+                              prepare=prepare, command=commands, count=1,
+                              items=items))
+
+    def _cold(self, what):
+        self.server.stop()
+        os.sync()
+        try:
+            with open("/proc/sys/vm/drop_caches", "w", encoding="ascii") as f:
+                f.write("1\n")
+        except OSError:
+            pass  # then the page cache stays warm, for both servers
+        self.server.start()
+        return self._big([], ["SELECT Big", f"FETCH 1:* ({what})"],
+                         self.sizes.big)
+
+    def _warm(self, what):
+        return self._big(["SELECT Big", f"FETCH 1:* ({what})"],
+                         [f"FETCH 1:* ({what})"], self.sizes.big)
+
+    def flags_first(self):
+        return self._cold("FLAGS")
+
+    def envelope_first(self):
+        return self._cold("ENVELOPE")
+
+    def bodystructure_first(self):
+        return self._cold("BODYSTRUCTURE")
+
+    def flags_cold(self):
+        return self._cold("FLAGS")
+
+    def flags_warm(self):
+        return self._warm("FLAGS")
+
+    def envelope_cold(self):
+        return self._cold("ENVELOPE")
+
+    def envelope_warm(self):
+        return self._warm("ENVELOPE")
+
+    def bodystructure_cold(self):
+        return self._cold("BODYSTRUCTURE")
+
+    def bodystructure_warm(self):
+        return self._warm("BODYSTRUCTURE")
+
+    def store_all(self):
+        sign = "-" if self.round % 2 else "+"
+        return self._big(["SELECT Big"], [f"STORE 1:* {sign}FLAGS (\\Flagged)"],
+                         self.sizes.big)
+
+    def copy(self):
+        box = f"Copy{self.round}"
+        return self._big([f"CREATE {box}", "SELECT Big"],
+                         [f"COPY 1:{self.sizes.some} {box}"], self.sizes.some)
+
+    def expunge(self):
+        return self._big([f"SELECT Copy{self.round}",
+                          "STORE 1:* +FLAGS.SILENT (\\Deleted)"],
+                         ["EXPUNGE"], self.sizes.some)
+
+
+class Figure:
+    """One column of the report: a row's method, a figure of it, its unit,
+    and whether more or less is better."""
+
+    def __init__(self, row, key, label, unit, more=True):
+        self.row = row
+        self.key = key
+        self.label = label
+        self.unit = unit
+        self.more = more
+
+
+def _rated(row, label, unit):
+    return [Figure(row, "rate", label, unit + "/s"),
+            Figure(row, "cpu_ms", "  CPU", "ms", more=False)]
+
+
+def _fetch(row, what):
+    return [*_rated(f"{row}_first", f"{what} never asked before", "messages"),
+            *_rated(f"{row}_cold", f"SELECT, FETCH {what}, cold", "messages"),
+            *_rated(f"{row}_warm", f"FETCH {what}, warm", "messages")]
+
+
+FIGURES = [
+    *_rated("lmtp_1_1", "LMTP, 1 connection", "deliveries"),
+    *_rated("lmtp_20_1", "LMTP, 20 connections", "deliveries"),
+    *_rated("lmtp_1_10", "LMTP, 1 connection, 10 recipients", "recipients"),
+    *_rated("lmtp_20_10", "LMTP, 20 connections, 10 recipients", "recipients"),
+    Figure("traced_1", "calls", "System calls a delivery, 1 connection", "",
+           more=False),
+    Figure("traced_1", "flushes", "  flushes", "", more=False),
+    Figure("traced_20", "calls", "System calls a delivery, 20 connections",
+           "", more=False),
+    Figure("traced_20", "flushes", "  flushes", "", more=False),
+    *_rated("append_1", "APPEND, 1 connection", "messages"),
+    *_rated("append_20", "APPEND, 20 connections", "messages"),
+    *_rated("logins", "IMAP login and logout, 20 connections", "logins"),
+    *_rated("noop", "NOOP, 20 connections", "commands"),
+    *_rated("pop3_retr", "POP3 RETR, 20 connections", "messages"),
+    *_fetch("flags", "FLAGS"),
+    *_fetch("envelope", "ENVELOPE"),
+    *_fetch("bodystructure", "BODYSTRUCTURE"),
+    *_rated("store_all", "STORE FLAGS on all", "messages"),
+    *_rated("copy", "COPY", "messages"),
+    *_rated("expunge", "EXPUNGE", "messages"),
+    Figure("idle_plain", "kib", "Memory of an idle connection", "KiB",
+           more=False),
+    Figure("idle_tls", "kib", "  with TLS", "KiB", more=False),
+]
+# The same in every round, or possible in the first one alone.
+ONCE = {"traced_1", "traced_20", "flags_first", "envelope_first",
+        "bodystructure_first"}
