@@ -60,6 +60,18 @@ fs_writev(struct fs *fs, int fd, const struct iovec *v, int n)
 	return rc;
 }
 
+ssize_t
+fs_copy_in(struct fs *fs, int fd, int kernel_fd, uint64_t at, size_t len)
+{
+	begin(fs);
+	ssize_t rc = fs->ops->copy_in(fs, fd, kernel_fd, at, len);
+	block_end();
+	if (rc > 0) {
+		count(&fs->counts.written, (uint64_t)rc);
+	}
+	return rc;
+}
+
 static int
 sync_how(struct fs *fs, int fd, bool data_only)
 {

@@ -60,6 +60,10 @@ struct fs_ops {
 	    struct fs *fs, int fd, void *to, size_t len, uint64_t at);
 	/* One write(2): at the end for O_APPEND handles.  May be short. */
 	ssize_t (*writev)(struct fs *fs, int fd, const struct iovec *v, int n);
+	/* Append `len` octets of a kernel descriptor, from `at` on.  May be
+	 * short. */
+	ssize_t (*copy_in)(
+	    struct fs *fs, int fd, int kernel_fd, uint64_t at, size_t len);
 	int (*sync)(struct fs *fs, int fd, bool data_only);
 	int (*allocate)(struct fs *fs, int fd, uint64_t len); /* keeps size */
 	int (*stat)(struct fs *fs, int fd, struct fs_stat *out);
@@ -107,6 +111,8 @@ ssize_t fs_pread(
     struct fs *fs, int fd, void *to, size_t len, uint64_t at) MUST_CHECK;
 ssize_t fs_writev(
     struct fs *fs, int fd, const struct iovec *v, int n) MUST_CHECK;
+ssize_t fs_copy_in(
+    struct fs *fs, int fd, int kernel_fd, uint64_t at, size_t len) MUST_CHECK;
 int fs_sync(struct fs *fs, int fd) MUST_CHECK;	   /* fsync(2) */
 int fs_datasync(struct fs *fs, int fd) MUST_CHECK; /* fdatasync(2) */
 int fs_allocate(struct fs *fs, int fd, uint64_t len);

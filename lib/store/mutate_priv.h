@@ -1,0 +1,41 @@
+/*
+ * mutate: the fixes of docs/store.md, "Twelve ways to lose mail", that the
+ * simulation can take out one at a time, to show that it would notice.
+ *
+ *	if (!MUTATION(F3)) {
+ *		... read back ...
+ *	}
+ *
+ * In programs MUTATION() is false at compile time.
+ *
+ * Threads: set before a simulation runs.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+enum mutation {
+	F_NONE = 0,
+	F1 = 1,	   /* a snapshot's name holds its position */
+	F2 = 2,	   /* the next segment is made before the SEAL that names it */
+	F3 = 3,	   /* read back before acknowledging */
+	F4 = 4,	   /* the floor voids adds of old placements */
+	F5 = 5,	   /* a placement's name is never used again */
+	F6 = 6,	   /* two generations of snapshots that check each other */
+	F7 = 7,	   /* appends only where they are known to be atomic */
+	F8 = 8,	   /* gaps are declared only from a second look; keyed marks */
+	F9 = 9,	   /* numbered files: the horizon is read after the win */
+	F10 = 10,  /* flush the segment before publishing a snapshot of it */
+	F11 = 11,  /* only files that the store made are linked */
+	F12 = 12,  /* places, and UIDs that heal */
+	F10B = 13, /* flush segment n before the first flush in n+1 */
+	F10C = 14, /* flush the segment with the floor before unlinking */
+	F31 = 15,  /* new incarnation, new segment */
+};
+
+#ifdef STORE_MUTATIONS
+extern enum mutation store_mutation;
+#define MUTATION(n) (store_mutation == (n))
+#else
+#define MUTATION(n) false
+#endif

@@ -1,0 +1,206 @@
+/*
+ * state: what replaying an account's journal gives.
+ *
+ * A `view` is one version of it: a vec of mailboxes (struct box) in rising
+ * order of id, each with vecs of messages, of expunged messages (graves) and
+ * of rare attributes.  Versions share all that did not change.  A `replay` is
+ * the newest version with what is needed to go on: it alone changes views,
+ * and only parts that no other version holds, so a view that was given out is
+ * immutable.
+ *
+ * replay_apply() is total: no record makes it fail.  Its result depends only
+ * on the records, on the headers of their segments, and on the constants
+ * here, which belong to SEG_SEMANTICS.
+ *
+ * Threads: views are immutable; a replay is changed by one owner (for an
+ * account in memory: under its lock).
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "store/record_priv.h"
+#include "store/segment_priv.h"
+#include "store/store.h"
+#include "store/vec_priv.h"
+
+/* Constants of the semantics version. */
+enum {
+	INBOX_ID = 1,		    /* below every place, so no other has it */
+	STATE_KEYS = 1 << 16,	    /* delivery keys remembered */
+	STATE_DEPTH = 32,	    /* levels of a mailbox's name */
+	STATE_UIDL = 70,	    /* octets of a UIDL [RFC 1939 7] */
+	STATE_UID_MAX = 0xfffffff0, /* no UID above is given */
+	STATE_SUBSCRIPTIONS = 65536,
+};
+
+/* Octets shared by versions. */
+struct shared_name {
+	_Atomic unsigned refs;
+	struct sv s; /* points behind itself */
+	char data[];
+};
+
+struct keyword_table {
+	_Atomic unsigned refs;
+	unsigned n;
+	struct sv name[STORE_KEYWORDS_MAX]; /* point into data */
+	char data[];
+};
+
+struct name_list { /* sorted, of shared names */
+	_Atomic unsigned refs;
+	size_t n;
+	struct shared_name *name[];
+};
+
+/* Rare attributes of a message: msg.extra - 1 is its index. */
+struct extra {
+	uint8_t uidl_len;
+	char uidl[STATE_UIDL];
+};
+
+enum grave_kind {
+	GRAVE_EXPUNGED,	 /* can be undeleted */
+	GRAVE_MOVED,	 /* lives elsewhere; its file here is to go */
+	GRAVE_RENAMED,	 /* lives elsewhere with this very file */
+	GRAVE_LOST,	 /* had no file any more */
+	GRAVE_UNDELETED, /* lives again under another UID, with this file */
+};
+
+/* A message that was expunged: in order of `at`. */
+struct grave {
+	struct msg msg;
+	place_t at;    /* of the record that did it */
+	int64_t at_ms; /* its time */
+	uint32_t kind; /* enum grave_kind */
+};
+
+struct box {
+	struct mbox pub; /* first: what readers see; counts are kept true */
+	_Atomic unsigned refs;
+	bool deleted; /* stays for its graves; has no name in the order */
+	struct shared_name *name;
+	struct keyword_table *keywords; /* NULL: none */
+	struct vec msgs;		/* struct msg, by UID */
+	struct vec graves;		/* struct grave, by place */
+	struct vec extras;		/* struct extra */
+};
+
+/* Mailboxes by name: their indexes in view.boxes. */
+struct name_order {
+	_Atomic unsigned refs;
+	uint32_t n;
+	uint32_t slot[];
+};
+
+struct view {
+	_Atomic unsigned refs;
+	place_t place;	  /* of the last record; of the first segment's
+			   * start before any */
+	int64_t floor_ms; /* F and P of the segments so far */
+	place_t purge;
+	uint32_t uidvalidity; /* the highest given */
+	place_t firm; /* last record that was more than STORE and CLAIM */
+	struct usage usage;
+	struct vec boxes; /* struct box *, by id; NULL where one has gone */
+	struct name_order *order;
+	struct name_list *subscriptions;
+};
+
+/* The last STATE_KEYS delivery keys, in order, and a table to find them. */
+struct key_ring {
+	uint64_t *ring;
+	uint32_t n, cap; /* ring[0..n): until n is STATE_KEYS */
+	uint32_t next;	 /* then the oldest, to be overwritten */
+	uint64_t *table; /* open addressing; 0: free */
+	uint32_t table_size;
+};
+
+void key_ring_deinit(struct key_ring *k);
+uint64_t key_ring_hash(const uint64_t key[2]); /* never 0 */
+bool key_ring_has(const struct key_ring *k, uint64_t hash);
+void key_ring_add(struct key_ring *k, uint64_t hash);
+/* The i-th of n, oldest first. */
+uint64_t key_ring_at(const struct key_ring *k, uint32_t i);
+
+struct replay {
+	struct view *view; /* the newest version; owned */
+	struct key_ring keys;
+	/* Where the next record is to be read. */
+	struct seg_name segment;
+	uint64_t offset;
+	unsigned char before[RECORD_TAIL]; /* the octets before it */
+	bool gone; /* a SEAL without a next: the account is closed */
+};
+
+/* The state before the first record of an account. */
+void replay_init(struct replay *r, const struct seg_header *first);
+void replay_deinit(struct replay *r);
+
+/* Take over what the header says; called before its first record. */
+void replay_enter(struct replay *r, const struct seg_header *h);
+
+enum outcome_code {
+	OUTCOME_NONE, /* not applied (yet) */
+	OUTCOME_DONE,
+	OUTCOME_NO_MBOX,
+	OUTCOME_EXISTS,
+	OUTCOME_LIMIT,
+	OUTCOME_VOID,	   /* placement below the floor */
+	OUTCOME_DUPLICATE, /* delivery key seen before */
+	OUTCOME_REFUSED,   /* not possible for this mailbox or name */
+};
+
+/* What a record did, for its writer. */
+struct outcome {
+	enum outcome_code code;
+	place_t place;
+	uint64_t mbox;
+	uint32_t uidvalidity;
+	bool keyword_lost;
+	uint32_t first, last;	/* CLAIM: UIDs; first > last: none */
+	uint64_t count;		/* UNDELETE */
+	struct uidset from, to; /* COPY; `to` also of ADD; owned: deinit */
+	struct uidset modified; /* STORE; owned: deinit */
+};
+void outcome_deinit(struct outcome *o);
+
+/* Apply one record.  `out` may be NULL. */
+void replay_apply(
+    struct replay *r, const struct record *rec, struct outcome *out);
+
+/* Two replays at one place have the same hash, however they got there. */
+uint64_t replay_hash(const struct replay *r);
+
+/* ---- building and changing views: replay and snapshots only ---- */
+
+extern const struct vec_type msg_type, grave_type, extra_type, box_type;
+
+struct shared_name *shared_name_new(struct sv s);
+struct shared_name *shared_name_ref(struct shared_name *n);
+void shared_name_unref(struct shared_name **n);
+
+struct view *view_new(void);
+/* An empty mailbox with one reference, not in any view yet. */
+struct box *box_new(uint64_t id, struct sv name);
+void box_unref(struct box **b);
+
+/* The replay's view, owned alone: copied if others hold it. */
+struct view *replay_own(struct replay *r);
+/* Slot of a mailbox in view.boxes by id, deleted or not; -1. */
+ptrdiff_t view_slot(const struct view *v, uint64_t id);
+const struct box *view_box(const struct view *v, uint32_t slot);
+/* The same, to change; the view must be owned. */
+struct box *view_box_own(struct view *v, uint32_t slot);
+/* Adds a mailbox with an id above all others; taken. */
+void view_box_add(struct view *v, struct box *b);
+void view_order_rebuild(struct view *v);
+bool view_subscribe(struct view *v, struct sv name, bool on);
+
+/* Keyword's bit, made if there is room; -1 if there is none. */
+int box_keyword_make(struct box *b, struct sv name);
+/* Append to the messages (UID above all) and keep the counts. */
+void box_add_msg(struct view *v, struct box *b, const struct msg *m);
+void box_set_uidl(struct box *b, struct msg *m, struct sv uidl);

@@ -1,0 +1,102 @@
+/*
+ * store_priv: a volume and its accounts, as the files of this folder share
+ * them.
+ *
+ * Below the volume's root:
+ *
+ *	generation		text: a number that msadm raises after the
+ *				disk lost what it had flushed
+ *	tmp/			accounts being made or removed
+ *	accounts/<2>/<id>/	one account; <2>: first two digits of its id
+ *
+ * and below an account:
+ *
+ *	journal/<number>.<random>	segments	[segment_priv.h]
+ *	snap/<place>.<random>/		snapshots
+ *	box/<mailbox id>/<placement>	message files
+ *	by-name/, box/<id>/.name	for people: a cache
+ *	head				newest segment, names, usage: a hint
+ *	tmp/				snapshots and heads being made
+ *
+ * Threads: a store and its accounts are shared by threads; what is not under
+ * the lock above it is immutable or atomic.  No lock is held across an
+ * fs_*() call.
+ */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/lock.h"
+#include "base/map.h"
+#include "store/fs.h"
+#include "store/segment_priv.h"
+#include "store/state_priv.h"
+#include "store/store.h"
+
+enum {
+	FILE_MODE = 0600,
+	FOLDER_MODE = 0700,
+	ACCOUNT_PATH_SIZE = 9 + 3 + ACCOUNT_ID_LEN + 1,
+	PATH_SIZE = 160, /* of anything below an account */
+};
+
+struct store {
+	struct fs *fs;
+	bool owns_fs;
+	struct store_conf conf;
+	struct fs_traits traits;
+	uint64_t process; /* of this store's record ids */
+	_Atomic uint32_t counter;
+	uint64_t boot_id[2];
+	_Atomic uint64_t generation;
+	_Atomic bool read_only; /* a flush failed on this volume [3.5] */
+
+	struct lock lock;
+	struct map accounts GUARDED_BY(lock);	     /* id: struct account * */
+	struct account *idle_first GUARDED_BY(lock); /* oldest first */
+	struct account *idle_last GUARDED_BY(lock);
+	unsigned n_idle GUARDED_BY(lock);
+};
+
+/* A change whose record was appended and whose outcome is waited for. */
+struct pending {
+	struct pending *next;
+	struct record_id id;
+	struct outcome *out;
+};
+
+struct account {
+	struct store *store;
+	char id[ACCOUNT_ID_LEN + 1];
+	int dir; /* folder handle */
+
+	/* Guarded by the store's lock. */
+	unsigned refs;
+	struct account *idle_prev, *idle_next;
+
+	struct lock lock;
+	struct segment *segment GUARDED_BY(lock); /* newest known to be live */
+	uint64_t clean GUARDED_BY(lock);  /* no SEAL before this offset in it */
+	place_t flushed GUARDED_BY(lock); /* all below is on disk */
+	bool gone GUARDED_BY(lock);
+	bool loaded GUARDED_BY(lock);
+	struct replay replay GUARDED_BY(lock); /* when loaded */
+	struct pending *pending GUARDED_BY(lock);
+	struct watch *watches GUARDED_BY(lock);
+};
+
+void account_path(const char *id, char out[ACCOUNT_PATH_SIZE]);
+bool account_id_valid(const char *id);
+
+/* box/<id> and box/<id>/<placement of m>, below the account's folder. */
+void box_path(uint64_t mbox, char out[PATH_SIZE]);
+void msg_path(const struct msg *m, char out[PATH_SIZE]);
+
+/* Octets of a whole file, at most `max` (else FAIL_CORRUPT), into `to`. */
+int file_read(struct fs *fs, int dir, const char *path, size_t max,
+    struct buf *to, struct fail *f) MUST_CHECK;
+/* All of v[0..n), which is changed; a short write is FAIL_LIMIT. */
+int file_write(
+    struct fs *fs, int fd, struct iovec *v, int n, struct fail *f) MUST_CHECK;
