@@ -16,7 +16,7 @@
  * user.  Always: no new privileges, and where the kernel has Landlock only
  * the paths that `paths` names can be opened.
  *
- * Options are those of settings_options() in settings/options.h.
+ * Options are those of options_settings() in settings/options.h.
  *
  * Threads: the hooks run on the main thread, not on coroutines.
  */

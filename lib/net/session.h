@@ -101,6 +101,7 @@ struct session {
 	int64_t since;		   /* wall time, ms */
 	char *user;		   /* GUARDED_BY(stat lock), owned, or NULL */
 	char *state;		   /* GUARDED_BY(stat lock), owned, or NULL */
+	const char *tls;	   /* GUARDED_BY(stat lock), static, or NULL */
 	struct session *stat_next; /* GUARDED_BY(stat lock) */
 	struct session **stat_prev;
 };

@@ -1,0 +1,275 @@
+#include "net/service.h"
+
+#include <inttypes.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "net/confine.h"
+#include "net/park.h"
+#include "net/port.h"
+#include "net/stat.h"
+#include "net/tls.h"
+#include "settings/options.h"
+
+enum { ARENAS_MAX = 4, FILES_SPARE = 64 };
+
+void
+service_notify(const char *state)
+{
+	const char *name = getenv("NOTIFY_SOCKET");
+	struct sockaddr_un sa = {.sun_family = AF_UNIX};
+	size_t len = name != NULL ? strlen(name) : 0;
+	int fd;
+
+	if (len == 0 || len >= sizeof(sa.sun_path)) {
+		return;
+	}
+	memcpy(sa.sun_path, name, len);
+	if (sa.sun_path[0] == '@') {
+		sa.sun_path[0] = '\0'; /* the abstract space */
+	}
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0
+	    || sendto(fd, state, strlen(state), MSG_NOSIGNAL,
+		   (const struct sockaddr *)&sa,
+		   (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len))
+		   < 0) {
+		LOG(LOG_WARN, "notify.failed", kv_str("socket", name));
+	}
+	if (fd >= 0) {
+		(void)close(fd);
+	}
+}
+
+/* Threads inherit the mask; only main takes these, in wait_for_end(). */
+static void
+block_signals(sigset_t *set)
+{
+	(void)sigemptyset(set);
+	(void)sigaddset(set, SIGTERM);
+	(void)sigaddset(set, SIGINT);
+	(void)sigaddset(set, SIGHUP);
+	(void)pthread_sigmask(SIG_BLOCK, set, NULL);
+	(void)signal(SIGPIPE, SIG_IGN);
+}
+
+static void
+prepare_process(const struct settings *set)
+{
+	struct rlimit r;
+
+	/* Few workers need few arenas: less memory kept [docs/sessions.md]. */
+	(void)mallopt(M_ARENA_MAX, ARENAS_MAX);
+	if (getrlimit(RLIMIT_NOFILE, &r) != 0) {
+		return;
+	}
+	r.rlim_cur = r.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &r);
+	if (r.rlim_max < 2 * set->limits_connections + FILES_SPARE) {
+		LOG(LOG_WARN, "limits.files", kv_u64("files", r.rlim_max),
+		    kv_u64("connections", set->limits_connections));
+	}
+}
+
+static int
+open_listeners(const struct service *sv, const struct settings *set,
+    struct arena *arena, struct fail *f)
+{
+	for (size_t i = 0; i < sv->n_listeners; i++) {
+		struct listen_spec spec;
+		unsigned n;
+
+		if (!port_spec(set, sv->listeners[i].name, arena, &spec)) {
+			continue;
+		}
+		spec.proto = sv->listeners[i].proto;
+		if (listen_open(&spec, &n, f) != 0) {
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static int
+load_tls(const struct settings *set, struct fail *f)
+{
+	const struct tls_conf conf = {
+	    .cert = set->tls_certificate, .key = set->tls_key};
+
+	return tls_load(&conf, f);
+}
+
+static int
+give_up_rights(const struct service *sv, const struct settings *set,
+    struct arena *arena, struct fail *f)
+{
+	const char *user =
+	    sv->exposed ? set->process_smtp_user : set->process_user;
+	struct service_path own[SERVICE_PATHS_MAX];
+	struct confine_path paths[SERVICE_PATHS_MAX + 3] = {
+	    {set->tls_certificate, false},
+	    {set->tls_key, false},
+	    {settings_path(set, "run", arena), true},
+	};
+	size_t n_own = sv->paths != NULL ? sv->paths(set, own) : 0;
+	bool changed;
+	bool confined = false;
+
+	if (confine_user(user, &changed, f) != 0) {
+		return -1;
+	}
+	for (size_t i = 0; i < n_own; i++) {
+		paths[3 + i] = (struct confine_path){own[i].path, own[i].write};
+	}
+	if (set->process_restrict
+	    && confine_files(paths, 3 + n_own, &confined, f) != 0) {
+		return -1;
+	}
+	LOG(LOG_DEBUG, "rights", kv_u64("uid", (uint64_t)geteuid()),
+	    kv_u64("confined", confined));
+	return 0;
+}
+
+static int
+start_sessions(const struct settings *set, struct arena *arena, struct fail *f)
+{
+	const struct park_conf park = {
+	    .running = (unsigned)set->process_workers,
+	    .threads_max = (unsigned)set->process_threads,
+	    .suspended_max = (unsigned)set->process_suspended,
+	};
+	struct listen_conf conf = {
+	    .total_max = (unsigned)set->limits_connections,
+	    .peer_max = (unsigned)set->limits_peer_connections,
+	};
+
+	if (addr_nets_parse(
+		sv_cstr(set->listen_balancers), arena, &conf.balancers, f)
+	    != 0) {
+		return fail_wrap(f, "listen.balancers");
+	}
+	if (park_start(&park, f) != 0) {
+		return -1;
+	}
+	return listen_start(&conf, f);
+}
+
+static int
+start_service(const struct service *sv, const struct settings *set,
+    struct arena *arena, struct fail *f)
+{
+	prepare_process(set);
+	if (open_listeners(sv, set, arena, f) != 0
+	    || (sv->needs_tls && load_tls(set, f) != 0)
+	    || give_up_rights(sv, set, arena, f) != 0
+	    || stat_open(settings_path(set, "run/stat", arena), sv->name, f)
+		   != 0) {
+		return -1;
+	}
+	if ((sv->start != NULL && sv->start(set, f) != 0)
+	    || start_sessions(set, arena, f) != 0) {
+		stat_close();
+		return -1;
+	}
+	return 0;
+}
+
+static void
+reload(const struct service *sv, const struct settings *set)
+{
+	struct fail f;
+
+	if (sv->needs_tls && load_tls(set, &f) != 0) {
+		LOG(LOG_ERROR, "tls.reload", kv_fail(&f));
+	}
+	if (sv->reload != NULL) {
+		sv->reload();
+	}
+	LOG(LOG_INFO, "reload", kv_str("program", sv->name));
+}
+
+static void
+wait_for_end(const struct service *sv, const struct settings *set,
+    const sigset_t *signals)
+{
+	for (;;) {
+		int sig = sigwaitinfo(signals, NULL);
+
+		if (sig == SIGHUP) {
+			reload(sv, set);
+		} else if (sig == SIGTERM || sig == SIGINT) {
+			return;
+		}
+	}
+}
+
+static void
+stop_service(const struct service *sv, const struct settings *set)
+{
+	unsigned cut;
+
+	service_notify("STOPPING=1");
+	listen_stop();
+	cut = park_stop(clock_mono_ms() + (int64_t)set->process_stop_time);
+	if (sv->stop != NULL) {
+		sv->stop();
+	}
+	stat_close();
+	tls_unload();
+	LOG(LOG_INFO, "stopped", kv_u64("sessions_cut", cut));
+}
+
+int
+service_main(const struct service *sv, int argc, char **argv)
+{
+	static struct settings set;
+	struct arena arena = {.head = NULL};
+	struct fail f = {.kind = FAIL_NONE};
+	enum log_level level = LOG_INFO;
+	int status = EXIT_FAILURE;
+	sigset_t signals;
+	int rc;
+
+	log_init(sv->name, LOG_INFO);
+	rc = options_settings(&argc, argv, sv->name, "", &set, &arena, &f);
+	if (rc == 0) {
+		status = EX_OK;
+		goto out;
+	}
+	if (rc > 0 && argc > 1) {
+		rc = fail_set(&f, FAIL_SYNTAX, "unknown option %s", argv[1]);
+	}
+	if (rc < 0) {
+		(void)fprintf(stderr, "%s: %s\n", sv->name, f.text);
+		status = EX_USAGE;
+		goto out;
+	}
+	if (log_level_parse(sv_cstr(set.log_level), &level)) {
+		log_level_set(level);
+	}
+	block_signals(&signals);
+	if (start_service(sv, &set, &arena, &f) != 0) {
+		LOG(LOG_ERROR, "start.failed", kv_fail(&f));
+		goto out;
+	}
+	service_notify("READY=1");
+	wait_for_end(sv, &set, &signals);
+	stop_service(sv, &set);
+	status = EX_OK;
+out:
+	arena_deinit(&arena);
+	return status;
+}

@@ -1,0 +1,15 @@
+/*
+ * stat: what session.c and conn.c tell it.
+ *
+ * Threads: any.
+ */
+#pragma once
+
+#include "net/session.h"
+
+/* From session_new, when s->c is there, and before it goes. */
+void stat_session_add(struct session *s);
+void stat_session_remove(struct session *s);
+
+/* After a handshake; `version` is static. */
+void stat_session_tls(struct session *s, const char *version);
