@@ -40,7 +40,7 @@ static const char *const sql[STMTS] = {
 		  " JOIN address a ON a.account = c.id"
 		  " WHERE ?1 = '' OR a.domain ="
 		  " (SELECT id FROM domain WHERE name = ?1)"
-		  " ORDER BY c.created, c.id LIMIT 1",
+		  " ORDER BY c.created, a.id LIMIT 1",
     [ST_ACCOUNTS] = "SELECT " COLUMNS " FROM address a"
 		    " JOIN account c ON c.id = a.account"
 		    " WHERE a.text > ?1 AND (?2 = '' OR a.domain ="
