@@ -134,8 +134,11 @@ sum_up(const struct crew *crew, struct result *out)
 	}
 	if (n > 0) {
 		qsort(all, n, sizeof(*all), compare_u32);
-		out->p50_us = all[n / 2];
-		out->p99_us = all[n - 1 - n / 100];
+		size_t half = n / 2;
+		size_t late = n - 1 - n / 100;
+
+		out->p50_us = all[half];
+		out->p99_us = all[late];
 	}
 	free(all);
 }

@@ -230,11 +230,11 @@ const struct workload imap_command_load = {"imap-command",
 /* --- connections that only stand ---------------------------------------- */
 struct opener {
 	const struct options *opt;
-	unsigned first;
 	struct conn **conns; /* borrowed: all of them */
 	pthread_t thread;
-	struct fail fail;
+	unsigned first;
 	bool failed;
+	struct fail fail;
 };
 
 static int

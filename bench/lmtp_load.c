@@ -55,10 +55,10 @@ add_envelope(struct worker *w)
 	buf_clear(&s->out);
 	buf_add_str(&s->out, "MAIL FROM:<j.mueller@example.net>\r\n");
 	for (unsigned i = 0; i < w->opt->recipients; i++) {
+		uint64_t user = w->opt->first + s->rcpt++ % w->opt->users;
+
 		buf_addf(&s->out, "RCPT TO:<u%05llu@%s>\r\n",
-		    (unsigned long long)(w->opt->first
-					 + s->rcpt++ % w->opt->users),
-		    w->opt->domain);
+		    (unsigned long long)user, w->opt->domain);
 	}
 	buf_add_str(&s->out, "DATA\r\n");
 }

@@ -86,7 +86,7 @@ usage(void)
 		(void)fprintf(stderr, "  --%s%s\n", o->name,
 		    o->has_arg == required_argument ? " VALUE" : "");
 	}
-	exit(2);
+	exit(2); // NOLINT(concurrency-mt-unsafe): one thread so far
 }
 
 static uint64_t
@@ -97,7 +97,7 @@ number(const char *text, uint64_t max)
 	if (!sv_u64(sv_cstr(text), &n) || n > max) {
 		(void)fprintf(
 		    stderr, "load: not a number in range: %s\n", text);
-		exit(2);
+		exit(2); // NOLINT(concurrency-mt-unsafe): one thread so far
 	}
 	return n;
 }
@@ -246,7 +246,7 @@ main(int argc, char **argv)
 	if (argc < 2) {
 		usage();
 	}
-	while ((id = getopt_long( // NOLINT: one thread so far
+	while ((id = getopt_long( // NOLINT(concurrency-mt-unsafe)
 		    argc - 1, argv + 1, "", long_options, NULL))
 	       != -1) {
 		set_option(&opt, id, optarg);

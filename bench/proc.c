@@ -1,7 +1,6 @@
 #include "bench/proc.h"
 
 #include <dirent.h>
-#include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,10 +8,11 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/sv.h"
 
 struct process {
-	pid_t pid;
-	pid_t parent;
+	uint64_t pid;
+	uint64_t parent;
 	uint64_t ticks; /* own, and of children waited for */
 };
 
@@ -22,6 +22,30 @@ struct process_list {
 	size_t cap;
 };
 
+enum { FIELD_PARENT = 1, FIELD_UTIME = 11, FIELD_CSTIME = 14 };
+
+/* What follows the name in /proc/PID/stat, from the state on.  [proc(5)] */
+static bool
+read_fields(struct sv fields, struct process *out)
+{
+	for (int i = 0; i <= FIELD_CSTIME; i++) {
+		struct sv field = sv_cut(&fields, ' ');
+		uint64_t n = 0;
+
+		if (i >= FIELD_UTIME || i == FIELD_PARENT) {
+			if (!sv_u64(field, &n)) {
+				return false;
+			}
+		}
+		if (i == FIELD_PARENT) {
+			out->parent = n;
+		} else {
+			out->ticks += n;
+		}
+	}
+	return true;
+}
+
 /* False when the process has gone meanwhile. */
 static bool
 read_process(const char *pid, struct process *out)
@@ -29,7 +53,6 @@ read_process(const char *pid, struct process *out)
 	char path[64];
 	char text[1024];
 	FILE *file;
-	uint64_t t[4];
 
 	(void)snprintf(path, sizeof(path), "/proc/%s/stat", pid);
 	file = fopen(path, "re");
@@ -43,17 +66,12 @@ read_process(const char *pid, struct process *out)
 	/* The name in brackets may hold anything: go on after the last one. */
 	const char *rest = strrchr(text, ')');
 
-	if (rest == NULL
-	    || sscanf(rest,
-		   ") %*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %" SCNu64
-		   " %" SCNu64 " %" SCNu64 " %" SCNu64,
-		   &out->parent, &t[0], &t[1], &t[2], &t[3])
-		   != 5) {
+	if (rest == NULL) {
 		return false;
 	}
-	out->pid = (pid_t)strtol(pid, NULL, 10);
-	out->ticks = t[0] + t[1] + t[2] + t[3];
-	return true;
+	struct sv fields = sv_trim(sv_cstr(rest + 1));
+
+	return sv_u64(sv_cstr(pid), &out->pid) && read_fields(fields, out);
 }
 
 static int
@@ -65,8 +83,9 @@ read_all(struct process_list *list, struct fail *f)
 	if (dir == NULL) {
 		return fail_sys(f, "/proc");
 	}
-	while ((entry = readdir(dir)) != NULL) { // NOLINT: own DIR
-		struct process p;
+	while ((entry = readdir(dir))
+	       != NULL) { // NOLINT(concurrency-mt-unsafe): an own DIR
+		struct process p = {0};
 
 		if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9'
 		    && read_process(entry->d_name, &p)) {
@@ -81,7 +100,7 @@ read_all(struct process_list *list, struct fail *f)
 
 /* Whether the process is `top` or under it. */
 static bool
-is_under(const struct process_list *list, const struct process *p, pid_t top)
+is_under(const struct process_list *list, const struct process *p, uint64_t top)
 {
 	/* A tree is never deeper than the list is long. */
 	for (size_t depth = 0; depth < list->n; depth++) {
@@ -114,7 +133,7 @@ proc_tree_cpu_us(pid_t top, uint64_t *out, struct fail *f)
 		return -1;
 	}
 	for (size_t i = 0; i < list.n; i++) {
-		if (is_under(&list, &list.items[i], top)) {
+		if (is_under(&list, &list.items[i], (uint64_t)top)) {
 			ticks += list.items[i].ticks;
 		}
 	}

@@ -55,8 +55,8 @@ fail_set(struct fail *f, enum fail_kind kind, const char *fmt, ...)
 	return -1;
 }
 
-static void
-fail_errno(struct fail *f, int err, const char *fmt, va_list ap)
+static void PRINTF_LIKE(3, 0)
+    fail_errno(struct fail *f, int err, const char *fmt, va_list ap)
 {
 	char why[96];
 	size_t n;
