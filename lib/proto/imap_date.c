@@ -15,7 +15,7 @@ imap_day_of(int year, int month, int day)
 	int of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
 
 	return era * ERA_DAYS + of_era * 365 + of_era / 4 - of_era / 100
-	    + of_year - EPOCH_SHIFT;
+	       + of_year - EPOCH_SHIFT;
 }
 
 static void
@@ -24,8 +24,8 @@ day_split(int64_t days, int *year, int *month, int *day)
 	int64_t z = days + EPOCH_SHIFT;
 	int64_t era = (z >= 0 ? z : z - (ERA_DAYS - 1)) / ERA_DAYS;
 	int of_era = (int)(z - era * ERA_DAYS);
-	int yoe = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096)
-	    / 365;
+	int yoe =
+	    (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
 	int of_year = of_era - (365 * yoe + yoe / 4 - yoe / 100);
 	int mp = (5 * of_year + 2) / 153;
 
@@ -80,7 +80,7 @@ lex_month(struct imap_lex *lex, int *out)
 static int
 lex_month_year(struct imap_lex *lex, int day, int32_t *day_out, int *year)
 {
-	int month;
+	int month = 1;
 
 	if (imap_lex_char(lex, '-') != 0 || lex_month(lex, &month) != 0
 	    || imap_lex_char(lex, '-') != 0 || lex_digits(lex, 4, year) != 0) {
@@ -97,7 +97,7 @@ int
 imap_lex_date(struct imap_lex *lex, int32_t *day_out)
 {
 	bool quoted = imap_lex_take(lex, '"');
-	int day, digit, year, c;
+	int day = 0, digit = 0, year = 0, c;
 
 	if (lex_digits(lex, 1, &day) != 0) {
 		return -1;
@@ -119,7 +119,7 @@ imap_lex_date(struct imap_lex *lex, int32_t *day_out)
 static int
 lex_time(struct imap_lex *lex, int *out)
 {
-	int h, m, s;
+	int h = 0, m = 0, s = 0;
 
 	if (lex_digits(lex, 2, &h) != 0 || imap_lex_char(lex, ':') != 0
 	    || lex_digits(lex, 2, &m) != 0 || imap_lex_char(lex, ':') != 0
@@ -136,7 +136,7 @@ lex_time(struct imap_lex *lex, int *out)
 static int
 lex_zone(struct imap_lex *lex, int *out)
 {
-	int hhmm;
+	int hhmm = 0;
 	bool west = imap_lex_take(lex, '-');
 
 	if ((!west && imap_lex_char(lex, '+') != 0)
@@ -154,8 +154,8 @@ lex_zone(struct imap_lex *lex, int *out)
 int
 imap_lex_date_time(struct imap_lex *lex, int64_t *ms_out, int16_t *zone_min_out)
 {
-	int day, year, seconds, zone;
-	int32_t days;
+	int day = 0, year = 0, seconds = 0, zone = 0;
+	int32_t days = 0;
 	bool padded;
 
 	if (imap_lex_char(lex, '"') != 0) {

@@ -19,8 +19,8 @@ int imap_lex_date(struct imap_lex *lex, int32_t *day_out) MUST_CHECK;
 
 /* "\"01-Feb-1994 12:00:00 +0100\"": milliseconds since 1970 in UTC and the
  * zone in minutes east of it. */
-int imap_lex_date_time(struct imap_lex *lex, int64_t *ms_out,
-    int16_t *zone_min_out) MUST_CHECK;
+int imap_lex_date_time(
+    struct imap_lex *lex, int64_t *ms_out, int16_t *zone_min_out) MUST_CHECK;
 
 /* The same, written with its quotes. */
 void imap_put_date_time(struct buf *to, int64_t ms, int16_t zone_min);

@@ -38,7 +38,7 @@ static const struct {
 
 static const struct {
 	struct sv name;
-	enum imap_section_kind kind;
+	enum section_what what;
 	bool peek;
 } rfc822_atts[] = {
     {{"RFC822", 6}, SECTION_ALL, false},
@@ -73,7 +73,7 @@ is_field_name(struct sv s)
 			return false;
 		}
 	}
-	return s.len != 0;
+	return s.len != 0 && s.len <= IMAP_FIELD_NAME_MAX;
 }
 
 static int
@@ -95,15 +95,15 @@ lex_header_list(struct imap_lex *lex, struct imap_section *s)
 			return imap_lex_bad(lex, "no header field has a name "
 						 "like that");
 		}
-		if (s->n_fields == IMAP_HEADER_FIELDS_MAX) {
-			return imap_lex_fail(lex, IMAP_ERR_LIMIT,
-			    "too many header field names");
+		if (s->what.n_names == IMAP_HEADER_FIELDS_MAX) {
+			return imap_lex_fail(
+			    lex, IMAP_ERR_LIMIT, "too many header field names");
 		}
 		fields = arena_grow(
-		    lex->arena, fields, s->n_fields, &cap, sizeof(*fields));
-		fields[s->n_fields++] = name;
+		    lex->arena, fields, s->what.n_names, &cap, sizeof(*fields));
+		fields[s->what.n_names++] = name;
 	} while (imap_lex_take(lex, ' '));
-	s->fields = fields;
+	s->what.names = fields;
 	return imap_lex_char(lex, ')');
 }
 
@@ -116,19 +116,19 @@ lex_section_text(struct imap_lex *lex, struct imap_section *s)
 		return -1;
 	}
 	if (sv_eq_nocase(word, SV("HEADER"))) {
-		s->kind = SECTION_HEADER;
+		s->what.what = SECTION_HEADER;
 	} else if (sv_eq_nocase(word, SV("TEXT"))) {
-		s->kind = SECTION_TEXT;
+		s->what.what = SECTION_TEXT;
 	} else if (sv_eq_nocase(word, SV("MIME"))) {
-		s->kind = SECTION_MIME;
-		if (s->n_part == 0) {
+		s->what.what = SECTION_MIME;
+		if (s->what.depth == 0) {
 			return imap_lex_bad(lex, "MIME needs a part number");
 		}
 	} else if (sv_eq_nocase(word, SV("HEADER.FIELDS"))) {
-		s->kind = SECTION_FIELDS;
+		s->what.what = SECTION_FIELDS;
 		return lex_header_list(lex, s);
 	} else if (sv_eq_nocase(word, SV("HEADER.FIELDS.NOT"))) {
-		s->kind = SECTION_FIELDS_NOT;
+		s->what.what = SECTION_FIELDS_NOT;
 		return lex_header_list(lex, s);
 	} else {
 		return imap_lex_bad(lex, "unknown section");
@@ -138,8 +138,7 @@ lex_section_text(struct imap_lex *lex, struct imap_section *s)
 
 /* "1.2" and, if a "." follows that no number follows, *more_out. */
 static int
-lex_section_part(
-    struct imap_lex *lex, struct imap_section *s, bool *more_out)
+lex_section_part(struct imap_lex *lex, struct imap_section *s, bool *more_out)
 {
 	uint32_t part[IMAP_SECTION_DEPTH];
 	uint32_t *copy;
@@ -147,11 +146,11 @@ lex_section_part(
 
 	*more_out = c != ']';
 	while (c >= '0' && c <= '9') {
-		if (s->n_part == IMAP_SECTION_DEPTH) {
+		if (s->what.depth == IMAP_SECTION_DEPTH) {
 			return imap_lex_fail(
 			    lex, IMAP_ERR_LIMIT, "a part number is too deep");
 		}
-		if (imap_lex_nz32(lex, &part[s->n_part++]) != 0) {
+		if (imap_lex_nz32(lex, &part[s->what.depth++]) != 0) {
 			return -1;
 		}
 		*more_out = imap_lex_take(lex, '.');
@@ -160,11 +159,11 @@ lex_section_part(
 		}
 		c = imap_lex_peek(lex);
 	}
-	copy = arena_array(lex->arena, s->n_part, sizeof(*copy));
-	for (size_t i = 0; i < s->n_part; i++) {
+	copy = arena_array(lex->arena, s->what.depth, sizeof(*copy));
+	for (size_t i = 0; i < s->what.depth; i++) {
 		copy[i] = part[i];
 	}
-	s->part = copy;
+	s->what.path = copy;
 	return 0;
 }
 
@@ -200,21 +199,21 @@ put_label(struct buf *to, const struct imap_section *s)
 	};
 
 	buf_add_str(to, "BODY[");
-	for (size_t i = 0; i < s->n_part; i++) {
+	for (size_t i = 0; i < s->what.depth; i++) {
 		if (i != 0) {
 			buf_add_char(to, '.');
 		}
-		buf_add_u64(to, s->part[i]);
+		buf_add_u64(to, s->what.path[i]);
 	}
-	if (s->n_part != 0 && s->kind != SECTION_ALL) {
+	if (s->what.depth != 0 && s->what.what != SECTION_ALL) {
 		buf_add_char(to, '.');
 	}
-	buf_add_str(to, names[s->kind]);
-	for (size_t i = 0; i < s->n_fields; i++) {
+	buf_add_str(to, names[s->what.what]);
+	for (size_t i = 0; i < s->what.n_names; i++) {
 		buf_add_str(to, i == 0 ? " (" : " ");
-		imap_put_astring(to, s->fields[i]);
+		imap_put_astring(to, s->what.names[i]);
 	}
-	buf_add_str(to, s->n_fields != 0 ? ")]" : "]");
+	buf_add_str(to, s->what.n_names != 0 ? ")]" : "]");
 	if (s->partial) {
 		buf_add_char(to, '<');
 		buf_add_u64(to, s->from);
@@ -274,7 +273,7 @@ lex_att(struct fetch_parse *p)
 			if (section_add(p, &s) != 0) {
 				return -1;
 			}
-			s->kind = rfc822_atts[i].kind;
+			s->what.what = rfc822_atts[i].what;
 			s->peek = rfc822_atts[i].peek;
 			s->label = rfc822_atts[i].name;
 			return 0;

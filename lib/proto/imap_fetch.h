@@ -14,13 +14,15 @@
 #include <stdint.h>
 
 #include "base/attr.h"
+#include "mail/section.h"
 #include "proto/imap_lex.h"
 #include "proto/imap_set.h"
 
 enum {
-	IMAP_SECTIONS_MAX = 64,	     /* body sections in one FETCH */
-	IMAP_SECTION_DEPTH = 64,     /* numbers in "1.2.3" */
-	IMAP_HEADER_FIELDS_MAX = 256 /* names in one HEADER.FIELDS */
+	IMAP_SECTIONS_MAX = 64,	      /* body sections in one FETCH */
+	IMAP_SECTION_DEPTH = 64,      /* numbers in "1.2.3" */
+	IMAP_HEADER_FIELDS_MAX = 256, /* names in one HEADER.FIELDS */
+	IMAP_FIELD_NAME_MAX = 255,    /* octets of one of them */
 };
 
 enum imap_att { /* bits, in the order of the answer */
@@ -36,22 +38,9 @@ enum imap_att { /* bits, in the order of the answer */
 	ATT_THREADID = 512,
 };
 
-enum imap_section_kind {
-	SECTION_ALL, /* the whole of the message or part */
-	SECTION_HEADER,
-	SECTION_FIELDS,	    /* HEADER.FIELDS */
-	SECTION_FIELDS_NOT, /* HEADER.FIELDS.NOT */
-	SECTION_TEXT,
-	SECTION_MIME, /* a part's own header */
-};
-
 struct imap_section {
-	enum imap_section_kind kind;
-	const uint32_t *part; /* "1.2.3" */
-	size_t n_part;	      /* 0: the message itself */
-	const struct sv *fields;
-	size_t n_fields;
-	bool peek; /* does not set \Seen */
+	struct section what; /* MIME only with a path */
+	bool peek;	     /* does not set \Seen */
 	bool partial;
 	uint64_t from, count; /* octets; count is not 0 */
 	struct sv label;      /* "BODY[1.HEADER]<0>", "RFC822.TEXT" */

@@ -34,8 +34,7 @@ struct imap_flags {
 };
 
 /* "(\Seen $Junk)", or for STORE also without parentheses. */
-int imap_lex_flag_list(
-    struct imap_lex *lex, struct imap_flags *out) MUST_CHECK;
+int imap_lex_flag_list(struct imap_lex *lex, struct imap_flags *out) MUST_CHECK;
 int imap_lex_store_flags(
     struct imap_lex *lex, struct imap_flags *out) MUST_CHECK;
 

@@ -8,7 +8,7 @@ imap_is_atom_char(char c)
 	unsigned char u = (unsigned char)c;
 
 	return u > 0x20 && u < 0x7f && c != '(' && c != ')' && c != '{'
-	    && c != '%' && c != '*' && c != '"' && c != '\\' && c != ']';
+	       && c != '%' && c != '*' && c != '"' && c != '\\' && c != ']';
 }
 
 bool
@@ -52,8 +52,7 @@ imap_lex_bad(struct imap_lex *lex, const char *text)
 int
 imap_lex_peek(const struct imap_lex *lex)
 {
-	return imap_lex_at_end(lex) ? -1
-				    : (unsigned char)lex->text.p[lex->at];
+	return imap_lex_at_end(lex) ? -1 : (unsigned char)lex->text.p[lex->at];
 }
 
 bool
@@ -78,10 +77,9 @@ imap_lex_char(struct imap_lex *lex, char c)
 	if (imap_lex_take(lex, c)) {
 		return 0;
 	}
-	return imap_lex_bad(lex,
-	    c == '(' ? "expected ("
-	    : c == ')' ? "expected )"
-		       : "unexpected character");
+	return imap_lex_bad(lex, c == '('   ? "expected ("
+				 : c == ')' ? "expected )"
+					    : "unexpected character");
 }
 
 int
@@ -90,9 +88,8 @@ imap_lex_sp(struct imap_lex *lex)
 	if (imap_lex_take(lex, ' ')) {
 		return 0;
 	}
-	return imap_lex_bad(lex,
-	    imap_lex_at_end(lex) ? "an argument is missing"
-				 : "expected one space");
+	return imap_lex_bad(lex, imap_lex_at_end(lex) ? "an argument is missing"
+						      : "expected one space");
 }
 
 int
@@ -127,7 +124,7 @@ static bool
 is_word_char(char c)
 {
 	return ascii_alpha(c) || ascii_digit(c) || c == '.' || c == '-'
-	    || c == '_';
+	       || c == '_';
 }
 
 int
@@ -184,8 +181,7 @@ lex_quoted(struct imap_lex *lex, struct sv *out)
 				return imap_lex_bad(
 				    lex, "wrong escape in a quoted string");
 			}
-		} else if (t.p[i] == '\r' || t.p[i] == '\n'
-		    || t.p[i] == '\0') {
+		} else if (t.p[i] == '\r' || t.p[i] == '\n' || t.p[i] == '\0') {
 			return imap_lex_bad(
 			    lex, "CR, LF or NUL in a quoted string");
 		}

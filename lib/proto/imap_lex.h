@@ -37,8 +37,8 @@ bool imap_is_list_char(char c);	   /* ASTRING-CHAR, "%" and "*" */
 bool imap_is_tag(struct sv s);	   /* 1*<ASTRING-CHAR except "+"> */
 
 /* Fail: -1, keeping the first error.  `text` is static. */
-int imap_lex_fail(struct imap_lex *lex, enum imap_errkind kind,
-    const char *text);
+int imap_lex_fail(
+    struct imap_lex *lex, enum imap_errkind kind, const char *text);
 int imap_lex_bad(struct imap_lex *lex, const char *text);
 
 /* Next octet, or -1 at the end; nothing is consumed. */

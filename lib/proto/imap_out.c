@@ -11,7 +11,7 @@ can_be_quoted(struct sv s)
 	for (size_t i = 0; i < s.len; i++) {
 		unsigned char u = (unsigned char)s.p[i];
 
-		if (u >= 0x7f || u < 0x20) {
+		if (u >= 0x7f || (u < 0x20 && u != '\t')) {
 			return false;
 		}
 	}

@@ -39,8 +39,8 @@ negate(struct search_parse *p, struct imap_search **node)
 }
 
 static int
-flag_node(struct search_parse *p, uint32_t flag, bool set,
-    struct imap_search **out)
+flag_node(
+    struct search_parse *p, uint32_t flag, bool set, struct imap_search **out)
 {
 	if (node_new(p, SEARCH_FLAG, out) != 0) {
 		return -1;

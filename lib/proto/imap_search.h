@@ -25,11 +25,11 @@ enum {
 
 enum imap_search_kind {
 	SEARCH_ALL,
-	SEARCH_AND, /* children: all of them */
-	SEARCH_OR,  /* two children */
-	SEARCH_NOT, /* one child */
-	SEARCH_SEQ, /* set */
-	SEARCH_UID, /* set */
+	SEARCH_AND,	/* children: all of them */
+	SEARCH_OR,	/* two children */
+	SEARCH_NOT,	/* one child */
+	SEARCH_SEQ,	/* set */
+	SEARCH_UID,	/* set */
 	SEARCH_FLAG,	/* flag: one bit of enum imap_flag, maybe RECENT */
 	SEARCH_KEYWORD, /* text: its name */
 	SEARCH_BEFORE,	/* day; INTERNALDATE, its zone disregarded */
@@ -40,10 +40,10 @@ enum imap_search_kind {
 	SEARCH_SENTSINCE,
 	SEARCH_LARGER, /* number: octets */
 	SEARCH_SMALLER,
-	SEARCH_HEADER, /* field, text; empty text: the field exists */
-	SEARCH_BODY,   /* text */
-	SEARCH_TEXT,   /* text: header or body */
-	SEARCH_MODSEQ, /* number: at least that */
+	SEARCH_HEADER,	 /* field, text; empty text: the field exists */
+	SEARCH_BODY,	 /* text */
+	SEARCH_TEXT,	 /* text: header or body */
+	SEARCH_MODSEQ,	 /* number: at least that */
 	SEARCH_EMAILID,	 /* text */
 	SEARCH_THREADID, /* text */
 };

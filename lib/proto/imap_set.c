@@ -94,8 +94,8 @@ put_in_order(const struct imap_set *set, uint32_t last, struct imap_set *out)
 }
 
 void
-imap_set_resolve(const struct imap_set *set, uint32_t last,
-    struct arena *arena, struct imap_set *out)
+imap_set_resolve(const struct imap_set *set, uint32_t last, struct arena *arena,
+    struct imap_set *out)
 {
 	size_t n = 0;
 
