@@ -83,8 +83,8 @@ read_all(struct process_list *list, struct fail *f)
 	if (dir == NULL) {
 		return fail_sys(f, "/proc");
 	}
-	while ((entry = readdir(dir))
-	       != NULL) { // NOLINT(concurrency-mt-unsafe): an own DIR
+	// NOLINTNEXTLINE(concurrency-mt-unsafe): a DIR of our own
+	while ((entry = readdir(dir)) != NULL) {
 		struct process p = {0};
 
 		if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9'
