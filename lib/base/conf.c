@@ -382,6 +382,20 @@ show_size(uint64_t octets, FILE *to)
 	}
 }
 
+void
+conf_show_number(const struct conf_item *item, uint64_t v, FILE *to)
+{
+	if (item->type == CONF_CHOICE) {
+		(void)fputs(item->choices[v], to);
+	} else if (item->type == CONF_SIZE) {
+		show_size(v, to);
+	} else if (item->type == CONF_DURATION) {
+		show_duration(v, to);
+	} else {
+		(void)fprintf(to, "%" PRIu64, v);
+	}
+}
+
 static void
 show_value(const struct conf_item *item, const char *settings, FILE *to)
 {
@@ -401,15 +415,7 @@ show_value(const struct conf_item *item, const char *settings, FILE *to)
 		return;
 	}
 	memcpy(&v, field, sizeof(v));
-	if (item->type == CONF_CHOICE) {
-		(void)fputs(item->choices[v], to);
-	} else if (item->type == CONF_SIZE) {
-		show_size(v, to);
-	} else if (item->type == CONF_DURATION) {
-		show_duration(v, to);
-	} else {
-		(void)fprintf(to, "%" PRIu64, v);
-	}
+	conf_show_number(item, v, to);
 }
 
 void

@@ -63,6 +63,9 @@ int conf_load(const struct conf_item *items, size_t n, void *settings,
 void conf_show(const struct conf_item *items, size_t n, const void *settings,
     bool commented, FILE *to);
 
+/* A number in the notation of `item`: "7d", "50M", "143". */
+void conf_show_number(const struct conf_item *item, uint64_t v, FILE *to);
+
 /* "7d", "10M": as the file's notation.  False if malformed. */
 bool conf_parse_duration(const char *text, uint64_t *ms_out);
 bool conf_parse_size(const char *text, uint64_t *octets_out);
