@@ -10,14 +10,16 @@
  *	 8	format		4	1
  *	12	semantics	4	version of the rules by which it replays
  *	16	name		16	number, random
- *	32	previous	16	number, random; zeros: the account's
- *first 48	boot id		16	of the machine that made it 64
- *generation	8	of the store 72	inode		8	its own 80
- *key		16	random; marks and checksums come from it 96	floor
- *8	ms: adds of older placements are void
- *	104	purge		8	place: what was expunged below it is
- *gone 112	created		8	ms since 1970 120	zero 4 124
- *CRC-32C		4	of the 124 octets before
+ *	32	previous	16	number, random; zeros: the account's first
+ *	48	boot id		16	of the machine that made it
+ *	64	generation	8	of the store
+ *	72	inode		8	its own
+ *	80	key		16	random; marks and checksums come from it
+ *	96	floor		8	ms: adds of older placements are void
+ *	104	purge		8	place: what was expunged below it is gone
+ *	112	created		8	ms since 1970
+ *	120	zero		4
+ *	124	CRC-32C		4	of the 124 octets before
  *
  * The second copy stands at SEG_HEADER_COPY; records begin at SEG_HEADER.
  *
