@@ -1,0 +1,180 @@
+"""postroom(8): starts, watches, restarts and stops the programs."""
+import os
+import signal
+import socket
+import stat
+import subprocess
+
+import pytest
+
+from harness.postroom import PROGRAMS, ServerError
+
+
+def exit_of(p, name, *args):
+    run = subprocess.run(p.argv(name, *args), capture_output=True, text=True,
+                         timeout=60, check=False)
+    return run.returncode, run.stdout, run.stderr
+
+
+def test_first_start_makes_the_home(make_server):
+    p = make_server()
+    for name in ("directory", "store", "queue", "tls", "run"):
+        assert os.path.isdir(os.path.join(p.home, name))
+    key = os.stat(os.path.join(p.home, "tls/key.pem"))
+    assert stat.S_IMODE(key.st_mode) & 0o007 == 0
+    store = os.stat(os.path.join(p.home, "store"))
+    assert stat.S_IMODE(store.st_mode) == 0o700
+    assert set(PROGRAMS) == {
+        os.path.basename(os.readlink(f"/proc/{pid}/exe"))
+        for pid in p.pids()}
+
+
+def test_ready_is_said_once(make_server):
+    p = make_server(start=False)
+    with subprocess.Popen(p.argv("postroom", "serve"), text=True,
+                          stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL) as server:
+        assert server.stdout.readline() == "postroom: ready\n"
+        server.send_signal(signal.SIGINT)
+        assert server.stdout.read() == ""
+        assert server.wait() == 0
+
+
+def test_a_new_configuration_is_all_comments(make_server):
+    p = make_server()
+    with open(os.path.join(p.home, "postroom.conf"), encoding="ascii") as f:
+        lines = [line.strip() for line in f]
+    assert any("message = " in line for line in lines)
+    assert all(line == "" or line[0] in "#}" or line.endswith("{")
+               for line in lines)
+
+
+@pytest.mark.parametrize("text, expected", [
+    ("limits {\n  message = soon\n}\n", ["postroom.conf:2:", "a size"]),
+    ("limits {\n  mesage = 1M\n}\n", ["postroom.conf:2:", "mesage"]),
+    ("log {\n", ["postroom.conf"]),
+])
+def test_a_wrong_configuration_is_named_by_line(make_server, text, expected):
+    p = make_server(start=False)
+    os.makedirs(p.home)
+    with open(os.path.join(p.home, "postroom.conf"), "w",
+              encoding="ascii") as f:
+        f.write(text)
+    status, _, err = exit_of(p, "postroom", "serve")
+    assert status == 78
+    for word in expected:
+        assert word in err
+
+
+def test_a_wrong_command_line_is_a_usage_error(make_server):
+    p = make_server(start=False)
+    status, _, err = exit_of(p, "postroom", "sreve")
+    assert status == 64 and "usage" in err
+    status, _, err = exit_of(p, "postroom", "serve", "--set", "no.such=1")
+    assert status != 0 and "no.such" in err
+
+
+def test_show_config_can_be_read_back(make_server):
+    p = make_server(start=False)
+    os.makedirs(p.home)
+    status, out, _ = exit_of(p, "postroom", "--show-config",
+                             "--set", "limits.idle=45m")
+    assert status == 0 and "idle = 45m" in out
+    with open(os.path.join(p.home, "postroom.conf"), "w",
+              encoding="ascii") as f:
+        f.write(out)
+    assert exit_of(p, "postroom", "--show-config")[1] == out
+
+
+def test_a_second_instance_is_refused(server):
+    status, _, err = exit_of(server, "postroom", "serve")
+    assert status == 1 and "another postroom" in err
+
+
+def test_a_port_in_use_is_said(make_server):
+    p = make_server(start=False)
+    with socket.create_server(("127.0.0.1", 143 + p.offset)):
+        status, _, err = exit_of(p, "postroom", "serve")
+    assert status == 1 and str(143 + p.offset) in err
+
+
+@pytest.mark.parametrize("program, port", [
+    ("imapd", 143), ("pop3d", 110), ("lmtpd", 24), ("smtpd", 25)])
+def test_a_killed_program_is_restarted_and_nobody_is_refused(
+        make_server, program, port):
+    p = make_server()
+    old = p.kill(program)
+    # The monitor holds the socket: this waits instead of being refused.
+    with socket.create_connection(("127.0.0.1", port + p.offset), 30) as s:
+        s.settimeout(30)
+        assert s.recv(100)
+    assert not set(old) & set(p.pids(program))
+
+
+def test_killed_whole_it_starts_again_at_once(make_server):
+    p = make_server()
+    p.kill_all()
+    p.start()
+
+
+def test_killed_alone_its_programs_end_and_it_starts_again(make_server):
+    p = make_server()
+    monitor, p.process = p.process, None
+    monitor.popen.kill()
+    monitor.wait()
+    p.start()
+
+
+def test_stops_in_order_on_sigterm(make_server):
+    p = make_server()
+    pids = p.pids()
+    p.stop()
+    assert not any(os.path.exists(f"/proc/{pid}") for pid in pids)
+    assert os.listdir(os.path.join(p.home, "run/stat")) == []
+
+
+def test_every_port_is_on_loopback_by_default(make_server):
+    p = make_server()
+    inodes = set()
+    for pid in p.pids():
+        for fd in os.listdir(f"/proc/{pid}/fd"):
+            try:
+                link = os.readlink(f"/proc/{pid}/fd/{fd}")
+            except OSError:
+                continue
+            if link.startswith("socket:["):
+                inodes.add(link[8:-1])
+    loopback = {"0100007F", "00000000000000000000000001000000"}
+    found = 0
+    for table in ("tcp", "tcp6"):
+        with open(f"/proc/net/{table}", encoding="ascii") as f:
+            for row in [line.split() for line in f][1:]:
+                if row[3] == "0A" and row[9] in inodes:
+                    assert row[1].split(":")[0] in loopback
+                    found += 1
+    assert found >= 8
+
+
+def test_sighup_reads_the_certificate_again(make_server):
+    p = make_server()
+    mark = p.process.log.mark()
+    p.process.popen.send_signal(signal.SIGHUP)
+    for program in ("imapd", "pop3d", "smtpd"):
+        p.process.log.wait_for(rf"{program}\[\d+\] info reload", mark)
+
+
+def test_a_program_that_cannot_start_ends_the_first_start(make_server):
+    p = make_server({"process.start_time": "2s"}, start=False)
+    os.makedirs(p.home)
+    with open(os.path.join(p.home, "directory"), "w", encoding="ascii"):
+        pass
+    with pytest.raises(ServerError):
+        p.start()
+    p.process = None
+
+
+def test_msstat_names_every_program(server):
+    status, out, _ = exit_of(server, "msstat")
+    assert status == 0
+    for program in PROGRAMS:
+        assert program in out
