@@ -99,8 +99,8 @@ struct segment {
 int segment_open(struct fs *fs, int account_dir, const struct seg_name *name,
     struct segment **out, struct fail *f) MUST_CHECK;
 
-/* Make and flush a segment of the name and values in `h`, whose inode and key
- * are filled in.  Nothing names it yet. */
+/* Make a segment of the name and values in `h`, whose inode and key are
+ * filled in.  Nothing names it yet, and it is not flushed. */
 int segment_make(struct fs *fs, int account_dir, struct seg_header *h,
     struct segment **out, struct fail *f) MUST_CHECK;
 
@@ -125,8 +125,8 @@ enum scan_end {
 struct scan {
 	struct segment *segment; /* borrowed */
 	uint64_t at;		 /* where the next batch begins */
-	/* The octets before `at` as last seen: if they change, history was
-	 * rewritten below us. */
+	/* The octets before `at` as last seen, once `check` is set: if they
+	 * change, history was rewritten below us. */
 	bool check;
 	unsigned char before[RECORD_TAIL];
 
@@ -135,8 +135,13 @@ struct scan {
 	enum scan_end end;
 	struct rec_seal seal; /* SCAN_SEAL */
 	uint64_t gaps;	      /* octets skipped so far */
-	struct buf data;      /* private from here */
-	size_t cap;
+
+	char *data; /* private from here: what was read */
+	size_t data_cap;
+	size_t want;	  /* octets of the next read */
+	uint64_t suspect; /* offset of what is no record but is followed by
+			   * one; 0: none */
+	size_t rec_cap;
 };
 
 void scan_init(struct scan *s, struct segment *segment, uint64_t at);

@@ -27,13 +27,13 @@
 
 /* Constants of the semantics version. */
 enum {
-	INBOX_ID = 1,		    /* below every place, so no other has it */
-	STATE_KEYS = 1 << 16,	    /* delivery keys remembered */
-	STATE_DEPTH = 32,	    /* levels of a mailbox's name */
-	STATE_UIDL = 70,	    /* octets of a UIDL [RFC 1939 7] */
-	STATE_UID_MAX = 0xfffffff0, /* no UID above is given */
+	INBOX_ID = 1,	      /* below every place, so no other has it */
+	STATE_KEYS = 1 << 16, /* delivery keys remembered */
+	STATE_DEPTH = 32,     /* levels of a mailbox's name */
+	STATE_UIDL = 70,      /* octets of a UIDL [RFC 1939 7] */
 	STATE_SUBSCRIPTIONS = 65536,
 };
+#define STATE_UID_MAX UINT32_C(0xfffffff0) /* no UID above is given */
 
 /* Octets shared by versions. */
 struct shared_name {
@@ -80,7 +80,8 @@ struct grave {
 struct box {
 	struct mbox pub; /* first: what readers see; counts are kept true */
 	_Atomic unsigned refs;
-	bool deleted; /* stays for its graves; has no name in the order */
+	bool deleted;	   /* stays for its graves; not in the order */
+	place_t forgotten; /* graves up to here were dropped */
 	struct shared_name *name;
 	struct keyword_table *keywords; /* NULL: none */
 	struct vec msgs;		/* struct msg, by UID */
@@ -104,7 +105,7 @@ struct view {
 	uint32_t uidvalidity; /* the highest given */
 	place_t firm; /* last record that was more than STORE and CLAIM */
 	struct usage usage;
-	struct vec boxes; /* struct box *, by id; NULL where one has gone */
+	struct vec boxes; /* struct box *, by id; INBOX is the first */
 	struct name_order *order;
 	struct name_list *subscriptions;
 };
@@ -182,6 +183,7 @@ struct shared_name *shared_name_new(struct sv s);
 struct shared_name *shared_name_ref(struct shared_name *n);
 void shared_name_unref(struct shared_name **n);
 
+/* Without mailboxes, with one reference. */
 struct view *view_new(void);
 /* An empty mailbox with one reference, not in any view yet. */
 struct box *box_new(uint64_t id, struct sv name);
@@ -189,18 +191,34 @@ void box_unref(struct box **b);
 
 /* The replay's view, owned alone: copied if others hold it. */
 struct view *replay_own(struct replay *r);
-/* Slot of a mailbox in view.boxes by id, deleted or not; -1. */
+
+/* Index of a mailbox in view.boxes by id, deleted or not; -1. */
 ptrdiff_t view_slot(const struct view *v, uint64_t id);
 const struct box *view_box(const struct view *v, uint32_t slot);
 /* The same, to change; the view must be owned. */
 struct box *view_box_own(struct view *v, uint32_t slot);
-/* Adds a mailbox with an id above all others; taken. */
-void view_box_add(struct view *v, struct box *b);
-void view_order_rebuild(struct view *v);
-bool view_subscribe(struct view *v, struct sv name, bool on);
+/* Take a mailbox with an id above all others; its slot. */
+uint32_t view_box_add(struct view *v, struct box *b);
+/* Drop the mailboxes that are deleted and have no graves. */
+void view_boxes_sweep(struct view *v);
 
+/* The order of names, made anew or changed by one. */
+void view_order_rebuild(struct view *v);
+void view_order_insert(struct view *v, uint32_t slot);
+void view_order_remove(struct view *v, uint32_t slot);
+/* Position in the order of the first name of at least `name`, INBOX apart. */
+uint32_t view_order_find(const struct view *v, struct sv name);
+/* Slot of the mailbox of this name; -1. */
+ptrdiff_t view_slot_of_name(const struct view *v, struct sv name);
+
+void box_rename(struct box *b, struct sv name);
 /* Keyword's bit, made if there is room; -1 if there is none. */
 int box_keyword_make(struct box *b, struct sv name);
 /* Append to the messages (UID above all) and keep the counts. */
 void box_add_msg(struct view *v, struct box *b, const struct msg *m);
+/* Count a message in (sign 1) or out (-1). */
+void box_count(struct view *v, struct box *b, const struct msg *m, int sign);
+/* Keep a message's UIDL: sets m->extra. */
 void box_set_uidl(struct box *b, struct msg *m, struct sv uidl);
+/* False if it changes nothing, or there are STATE_SUBSCRIPTIONS. */
+bool view_subscribe(struct view *v, struct sv name, bool on);

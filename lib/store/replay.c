@@ -1,0 +1,209 @@
+#include <string.h>
+
+#include "base/mem.h"
+#include "store/mutate_priv.h"
+#include "store/replay_priv.h"
+
+#define UIDVALIDITY_TIME_MAX INT64_C(4000000000) /* in the year 2096 */
+
+void
+outcome_deinit(struct outcome *o)
+{
+	uidset_deinit(&o->from);
+	uidset_deinit(&o->to);
+	uidset_deinit(&o->modified);
+}
+
+static uint32_t
+seconds_of(int64_t ms)
+{
+	int64_t s = ms / 1000;
+
+	if (s < 1) {
+		return 1;
+	}
+	return s > UIDVALIDITY_TIME_MAX ? (uint32_t)UIDVALIDITY_TIME_MAX
+					: (uint32_t)s;
+}
+
+void
+replay_init(struct replay *r, const struct seg_header *first)
+{
+	struct box *inbox = box_new(INBOX_ID, SV("INBOX"));
+	place_t start = place_make(first->name.number, 0);
+
+	*r = (struct replay){
+	    .view = view_new(),
+	    .segment = first->name,
+	    .offset = SEG_HEADER,
+	};
+	inbox->pub.uidvalidity = seconds_of(first->created_ms);
+	inbox->pub.highest_modseq = start;
+	r->view->place = start;
+	r->view->firm = start;
+	r->view->uidvalidity = inbox->pub.uidvalidity;
+	(void)view_box_add(r->view, inbox);
+	view_order_rebuild(r->view);
+	replay_enter(r, first);
+}
+
+void
+replay_deinit(struct replay *r)
+{
+	view_unref(&r->view);
+	key_ring_deinit(&r->keys);
+}
+
+/* Graves below the purge place are gone; graves stand by place. */
+static void
+purge(struct view *v, place_t below)
+{
+	for (uint32_t i = 0; i < v->boxes.n; i++) {
+		const struct box *b = view_box(v, i);
+		uint32_t n = 0;
+
+		while (n < b->graves.n
+		       && ((const struct grave *)vec_at(&b->graves, n))->at
+			      < below) {
+			n++;
+		}
+		if (n == 0) {
+			continue;
+		}
+		struct box *own = view_box_own(v, i);
+		const struct grave *last = vec_at(&own->graves, n - 1);
+
+		own->forgotten = last->at;
+		vec_drop_front(&own->graves, n);
+	}
+	view_boxes_sweep(v);
+}
+
+void
+replay_enter(struct replay *r, const struct seg_header *h)
+{
+	struct view *v = replay_own(r);
+
+	if (h->floor_ms > v->floor_ms) {
+		v->floor_ms = h->floor_ms;
+	}
+	if (h->purge > v->purge) {
+		v->purge = h->purge;
+		purge(v, h->purge);
+	}
+}
+
+ptrdiff_t
+live_slot(const struct view *v, uint64_t id)
+{
+	ptrdiff_t slot = view_slot(v, id);
+
+	if (slot >= 0) {
+		const struct box *b = view_box(v, (uint32_t)slot);
+
+		if (b->deleted || b->pub.noselect) {
+			return -1;
+		}
+	}
+	return slot;
+}
+
+uint32_t
+next_uidvalidity(struct apply *a, uint32_t given)
+{
+	struct view *v = replay_own(a->r);
+	uint32_t now = seconds_of(a->rec->time_ms);
+	uint32_t next = v->uidvalidity + (v->uidvalidity != UINT32_MAX);
+
+	if (given != 0) {
+		next = given;
+	} else if (now > next) {
+		next = now;
+	}
+	if (next > v->uidvalidity) {
+		v->uidvalidity = next;
+	}
+	return next;
+}
+
+uint32_t
+next_uid(const struct box *b, uint32_t seen)
+{
+	/* A record that was lost took UIDs with it: its successors know (F12),
+	 * so that theirs do not change. */
+	uint32_t uid = b->pub.uidnext;
+
+	if (seen > uid && !MUTATION(F12)) {
+		uid = seen;
+	}
+	return uid <= STATE_UID_MAX ? uid : 0;
+}
+
+static void
+dispatch(struct apply *a)
+{
+	switch (a->rec->type) {
+	case RECORD_ADD:
+		apply_add(a);
+		break;
+	case RECORD_STORE:
+		apply_store(a);
+		break;
+	case RECORD_COPY:
+		apply_copy(a);
+		break;
+	case RECORD_EXPUNGE:
+		apply_expunge(a);
+		break;
+	case RECORD_CLAIM:
+		apply_claim(a);
+		break;
+	case RECORD_CREATE:
+		apply_create(a);
+		break;
+	case RECORD_DELETE:
+		apply_delete(a);
+		break;
+	case RECORD_RENAME:
+		apply_rename(a);
+		break;
+	case RECORD_USE:
+		apply_use(a);
+		break;
+	case RECORD_SUBSCRIBE:
+		apply_subscribe(a);
+		break;
+	case RECORD_UNDELETE:
+		apply_undelete(a);
+		break;
+	case RECORD_SEAL:
+	case RECORD_FILL:
+		a->out->code = OUTCOME_DONE;
+		break;
+	}
+}
+
+static bool
+is_firm(enum record_type type)
+{
+	return type != RECORD_STORE && type != RECORD_CLAIM
+	       && type != RECORD_FILL;
+}
+
+void
+replay_apply(struct replay *r, const struct record *rec, struct outcome *out)
+{
+	struct outcome own = {0};
+	struct apply a = {r, rec, out != NULL ? out : &own};
+	struct view *v = replay_own(r);
+
+	v->place = rec->place;
+	if (is_firm(rec->type)) {
+		v->firm = rec->place;
+	}
+	/* A body that does not decode leaves it so. */
+	a.out->code = OUTCOME_REFUSED;
+	a.out->place = rec->place;
+	dispatch(&a);
+	outcome_deinit(&own);
+}
