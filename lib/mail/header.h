@@ -33,6 +33,14 @@ struct header_iter {
 	size_t blank;	/* length of the empty line at `at`: 0, 1 or 2 */
 };
 
+/* Names to look for among many fields, in time that grows with the logarithm
+ * of their number. */
+struct header_names {
+	const struct sv *given; /* borrowed */
+	size_t n;
+	struct sv *sorted; /* owned; NULL for a few */
+};
+
 /* `text` may go on behind the section. */
 void header_iter_init(struct header_iter *it, struct sv text);
 
@@ -49,11 +57,15 @@ size_t header_size(struct sv text);
 bool header_find(struct sv text, struct sv name, struct header_field *out);
 
 /*
- * Append `body` unfolded: line ends before a blank are dropped, leading and
- * trailing blanks too, NULs left out; all other octets as they are.
- * [RFC 5322 2.2.3]
+ * Append `body` unfolded: line ends are dropped, leading and trailing blanks
+ * too, NULs left out; all other octets as they are.  [RFC 5322 2.2.3]
  */
 void header_unfold(struct sv body, struct buf *to);
+
+void header_names_init(
+    struct header_names *set, const struct sv *names, size_t n);
+void header_names_deinit(struct header_names *set);
+bool header_names_has(const struct header_names *set, struct sv name);
 
 /*
  * Append the fields whose names are among `names` (or, with `invert`, are
