@@ -42,8 +42,11 @@ struct address_list {
 
 enum { ADDRESS_LIST_MAX = 10000 }; /* of one field, for the `max` below */
 
-/* At most `max` entries; groups are always closed.  Linear; memory is about
- * 120 octets an entry and not more text than `body` has. */
+/*
+ * At most `max` entries, and one more to close a group that the limit cut:
+ * groups are always closed.  Linear; memory is about 200 octets an entry and
+ * not more text than `body` has.
+ */
 void address_list_parse(
     struct sv body, size_t max, struct arena *a, struct address_list *out);
 

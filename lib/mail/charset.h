@@ -4,7 +4,8 @@
  * Conversion never fails.  Names are known by iconv and by a table of the
  * wrong ones that mail uses; "unknown-8bit" and names that nobody knows are
  * read as UTF-8 where the octets are that, else as windows-1252.  Octets that
- * mean nothing become U+FFFD.  Output is always well-formed UTF-8.
+ * mean nothing become U+FFFD.  Output is always well-formed UTF-8, and at
+ * most CHARSET_GROWTH times as long as the input.
  *
  * Threads: a struct charset is owned by one runner at a time; the functions
  * without one are pure.
@@ -18,11 +19,15 @@
 #include "base/buf.h"
 #include "base/sv.h"
 
-enum { CHARSET_NAME_MAX = 64 }; /* longer ones are unknown */
+enum {
+	CHARSET_NAME_MAX = 40, /* octets; longer ones are unknown */
+	CHARSET_GROWTH = 12,
+};
 
 enum charset_kind {
 	CHARSET_UTF8,  /* checked, not converted */
 	CHARSET_GUESS, /* UTF-8, else windows-1252, decided line by line */
+	CHARSET_WINDOWS_1252,
 	CHARSET_ICONV,
 };
 
@@ -60,6 +65,6 @@ struct sv utf8_cut(struct sv s, size_t max);
 /*
  * Append UTF-8 text as i;unicode-casemap compares it: titlecase, then full
  * decomposition; octets that are no UTF-8 stay.  [RFC 5051 2]  A text may be
- * given in pieces that cut no character.
+ * given in pieces that cut no character.  Output is at most 11 times as long.
  */
 void charset_casemap(struct sv utf8, struct buf *to);

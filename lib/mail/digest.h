@@ -14,7 +14,7 @@
  * the accessor says so and the caller reads the message instead.  Opening a
  * digest takes any octets and gives a sound result or FAIL_CORRUPT.
  *
- * The format is defined in docs/mime.md.
+ * The format is defined in digest.c and docs/mime.md.
  *
  * Threads: a struct digest is an immutable view of borrowed octets.
  */
@@ -54,8 +54,10 @@ struct digest {
 	struct date sent;     /* if DIGEST_SENT */
 	uint32_t n_parts;     /* 0 if the table is not there */
 	/* Inner views: use the functions. */
-	uint64_t missing; /* listed fields that did not fit, by number */
-	struct sv names;  /* filter of field names */
+	unsigned blank;	   /* octets of the header's empty line */
+	unsigned n_listed; /* fields that the maker knew */
+	uint64_t missing;  /* listed fields that did not fit, by number */
+	struct sv names;   /* filter of field names */
 	struct sv parts;
 	struct sv envelope;
 	struct sv structure;

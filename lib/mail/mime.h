@@ -12,9 +12,14 @@
  *	header_at .. body_at	header section with its empty line
  *	body_at .. end		body as stored: multipart and message too
  *
- * The line end before a boundary belongs to the boundary.  [RFC 2046 5.1.1]
+ * The line end before a boundary belongs to the boundary [RFC 2046 5.1.1],
+ * but a header that a boundary cuts short keeps its last.
  * A message/rfc822 or message/global part has one child: the message in it,
- * whose header is that of the message.  Lines may end with LF or CRLF; sizes
+ * whose header is that of the message.  A multipart has at least one: where
+ * its boundary does not come, a text/plain that is all of its body.  One
+ * without a boundary parameter is not a multipart but malformed, and so
+ * text/plain.  [RFC 2045 5.2]  The body of a message within must not be
+ * encoded; one that is stays a leaf.  Lines may end with LF or CRLF; sizes
  * are octets as stored and lines are counted by LF.
  *
  * Threads: a tree is immutable once parsed.
@@ -53,11 +58,12 @@ struct mime_span {
 
 struct mime_part {
 	struct mime_span span;
-	uint32_t n_children;
+	uint32_t depth;	       /* of the message: 0 */
 	uint64_t header_lines; /* LFs in the header section */
 	uint64_t body_lines;   /* LFs in the body */
 	bool digest_child;     /* default type is message/rfc822 */
-	bool opaque;	       /* a limit kept it from being opened */
+	bool by_default;       /* the type is not from content_type */
+	bool opaque;	       /* it should have parts, but is kept whole */
 	/* Bodies of the header's fields as stored, p NULL if absent.  The
 	 * first of each name counts. */
 	struct sv content_type;
@@ -87,10 +93,10 @@ struct mime {
 	struct mime_part *parts;
 	uint32_t n_parts; /* at least 1 */
 	bool limited;	  /* some part is opaque */
-	uint64_t work;	  /* octets looked at, for tests of linearity */
+	uint64_t work;	  /* octets compared and scanned: tests of linearity */
 };
 
-/* `a` holds the tree (about 300 octets a part); `message` is borrowed as
+/* `a` holds the tree (about 600 octets a part); `message` is borrowed as
  * long as the tree is used.  limits NULL: the default. */
 void mime_parse(struct sv message, const struct mime_limits *limits,
     struct arena *a, struct mime *out);

@@ -19,7 +19,7 @@
 #include "base/buf.h"
 #include "base/sv.h"
 
-enum { PARAM_MAX = 100 }; /* parameters of one field, for `max` below */
+enum { PARAM_MAX = 100 }; /* parameters of one field, at the most */
 
 struct param {
 	struct sv name;	 /* as written; ends in '*' if extended */
@@ -33,11 +33,15 @@ struct param_list {
 	bool cut; /* there were more than the limit */
 };
 
-/* Slices are of `body` or the arena.  Linear. */
+/* Only what stands before the parameters; slice of `body` or the arena. */
+struct sv param_value(struct sv body, struct arena *a);
+
+/* At most `max` parameters, nor more than PARAM_MAX.  Slices are of `body` or
+ * the arena, which takes at most three times the text.  Linear. */
 void param_parse(
     struct sv body, size_t max, struct arena *a, struct param_list *out);
 
-/* The raw value of `name`, or of `name*`; p NULL if there is neither. */
+/* The raw value of `name`, else of `name*`; p NULL if there is neither. */
 struct sv param_get(const struct param_list *l, struct sv name);
 
 /* Append the value of `name` or `name*` decoded to UTF-8, encoded words (a
