@@ -45,9 +45,11 @@ enum {
 
 struct auth;
 struct auth_session;
+struct settings;
 
 struct auth_config {
-	const char *domain;	 /* of names without one; "" = the only one */
+	const char *domain;	 /* of names without one; "" = that of the
+				  * directory's oldest account */
 	uint64_t iterations;	 /* of new keys, 0 = 10000 */
 	uint64_t cache_max;	 /* right passwords kept, 0 = none */
 	uint64_t cache_ms;	 /* for how long */
@@ -79,6 +81,10 @@ struct auth_peer {
 int auth_open(const struct auth_config *config, struct directory *directory,
     struct auth **out, struct fail *f) MUST_CHECK;
 void auth_close(struct auth **a);
+
+/* The same by the settings of sections `auth`. */
+int auth_open_settings(const struct settings *set, struct directory *directory,
+    struct auth **out, struct fail *f) MUST_CHECK;
 
 /* Names of the mechanisms to offer this peer, strongest first; returns how
  * many.  Strings are static. */

@@ -93,7 +93,8 @@ int scram_keys_derive(enum scram_hash hash, struct sv password,
 int verifier_check(
     const struct verifier *v, struct sv password, struct fail *f) MUST_CHECK;
 
-/* SASLprep into `out`, as a query [RFC 4013 2.5]; wipe it after use. */
+/* SASLprep into `out`, which the caller wipes.  Characters that Unicode 3.2
+ * did not have are refused, as for all that is stored [RFC 4013 2.5]. */
 int verifier_prepare(
     struct sv password, struct buf *out, struct fail *f) MUST_CHECK;
 

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/random.h"
 #include "directory/directory_priv.h"
+#include "settings/settings.h"
 
 enum {
 	CACHE_MAX = 16384, /* entries */
@@ -72,6 +73,22 @@ directory_open(const struct directory_config *config, struct directory **out,
 	}
 	*out = d;
 	return 0;
+}
+
+int
+directory_open_settings(const struct settings *set, bool create,
+    struct directory **out, struct fail *f)
+{
+	const struct directory_config config = {
+	    .path = set->directory_path,
+	    .create = create,
+	    .separators = set->directory_separators,
+	    .postmaster = set->directory_postmaster,
+	    .cache_max = set->directory_cache,
+	    .busy_ms = set->directory_busy,
+	};
+
+	return directory_open(&config, out, f);
 }
 
 void
@@ -220,6 +237,26 @@ directory_domain_is_local(
 	}
 	*out = e->kind != ENTRY_FOREIGN;
 	entry_unref(&e);
+	return 0;
+}
+
+int
+directory_first_domain(
+    struct directory *d, char out[MAILADDR_DOMAIN_MAX + 1], struct fail *f)
+{
+	struct directory_account *a;
+	struct entry *e;
+	struct sv domain;
+
+	out[0] = '\0';
+	if (directory_look_up(d, KEY_OLDEST, SV_EMPTY, &e, f) != 0
+	    || account_of(e, &a, f) != 0) {
+		return -1;
+	}
+	domain = mailaddr_domain(&a->address);
+	memcpy(out, domain.p, domain.len);
+	out[domain.len] = '\0';
+	directory_account_unref(&a);
 	return 0;
 }
 

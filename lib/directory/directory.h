@@ -43,6 +43,7 @@ enum {
 };
 
 struct directory;
+struct settings;
 
 struct directory_config {
 	const char *path;	/* folder of directory.db, or the file */
@@ -86,6 +87,10 @@ struct directory_alias {
 int directory_open(const struct directory_config *config,
     struct directory **out, struct fail *f) MUST_CHECK;
 void directory_close(struct directory **d);
+
+/* The same by the settings of section `directory`; `create` as above. */
+int directory_open_settings(const struct settings *set, bool create,
+    struct directory **out, struct fail *f) MUST_CHECK;
 
 /* 32 octets that belong to this directory and never leave it, for whatever
  * must look alike on all servers (auth/auth.h). */
@@ -179,6 +184,11 @@ int directory_domain_is_local(
     struct directory *d, struct sv name, bool *out, struct fail *f) MUST_CHECK;
 int directory_domain_list(struct directory *d, struct arena *arena,
     struct directory_domain **out, size_t *n_out, struct fail *f) MUST_CHECK;
+
+/* The domain of the oldest account: that of names without one.  FAIL_ABSENT
+ * when there is no account. */
+int directory_first_domain(struct directory *d,
+    char out[MAILADDR_DOMAIN_MAX + 1], struct fail *f) MUST_CHECK;
 
 /* ---- aliases ---- */
 

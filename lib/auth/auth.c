@@ -1,0 +1,156 @@
+#include "auth/auth.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "auth/auth_priv.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "settings/settings.h"
+
+struct auth_config
+auth_config_default(void)
+{
+	return (struct auth_config){
+	    .domain = "",
+	    .iterations = 10000,
+	    .cache_max = 16384,
+	    .cache_ms = 3600 * 1000,
+	    .delay_ms = 1000,
+	    .delay_max_ms = 16 * 1000,
+	    .backlog_ms = 30 * 1000,
+	    .forget_ms = 10 * 60 * 1000,
+	    .peers_max = 16384,
+	    .cleartext = false,
+	    .upgrade = true,
+	};
+}
+
+static void
+fill_defaults(struct auth_config *c)
+{
+	if (c->domain == NULL) {
+		c->domain = "";
+	}
+	if (c->iterations < VERIFIER_ITERATIONS_MIN) {
+		c->iterations = auth_config_default().iterations;
+	}
+	if (c->peers_max == 0) {
+		c->peers_max = auth_config_default().peers_max;
+	}
+	if (c->forget_ms == 0) {
+		c->forget_ms = auth_config_default().forget_ms;
+	}
+	if (c->now_ms == NULL) {
+		c->now_ms = clock_mono_ms;
+	}
+}
+
+int
+auth_open(const struct auth_config *config, struct directory *directory,
+    struct auth **out, struct fail *f)
+{
+	struct auth *a = xmalloc(sizeof(*a));
+	struct throttle_conf throttle;
+
+	a->config = *config;
+	fill_defaults(&a->config);
+	a->directory = directory;
+	directory_secret(directory, a->secret);
+	throttle = (struct throttle_conf){
+	    .delay_ms = a->config.delay_ms,
+	    .delay_max_ms = a->config.delay_max_ms,
+	    .backlog_ms = a->config.backlog_ms,
+	    .forget_ms = a->config.forget_ms,
+	    .max = (size_t)a->config.peers_max,
+	};
+	a->throttle = throttle_new(&throttle);
+	a->cache = pwcache_new((size_t)a->config.cache_max, a->config.cache_ms);
+	if (gsasl_init(&a->gsasl) != GSASL_OK) {
+		auth_close(&a);
+		return fail_set(f, FAIL_PERM, "GNU SASL does not start");
+	}
+	gsasl_callback_set(a->gsasl, auth_gsasl_callback);
+	*out = a;
+	return 0;
+}
+
+int
+auth_open_settings(const struct settings *set, struct directory *directory,
+    struct auth **out, struct fail *f)
+{
+	struct auth_config c = auth_config_default();
+
+	c.domain = set->auth_domain;
+	c.iterations = set->auth_iterations;
+	c.cache_max = set->auth_cache;
+	c.cache_ms = set->auth_cache_time;
+	c.delay_ms = set->auth_delay;
+	c.delay_max_ms = set->auth_delay_max;
+	c.backlog_ms = set->auth_backlog;
+	c.forget_ms = set->auth_forget;
+	c.peers_max = set->auth_peers;
+	c.cleartext = set->auth_cleartext;
+	c.upgrade = set->auth_upgrade;
+	return auth_open(&c, directory, out, f);
+}
+
+void
+auth_close(struct auth **auth)
+{
+	struct auth *a = *auth;
+
+	*auth = NULL;
+	if (a == NULL) {
+		return;
+	}
+	if (a->gsasl != NULL) {
+		gsasl_done(a->gsasl);
+	}
+	throttle_free(&a->throttle);
+	pwcache_free(&a->cache);
+	mem_wipe(a, sizeof(*a));
+	free(a);
+}
+
+int64_t
+auth_now(const struct auth *a)
+{
+	return a->config.now_ms();
+}
+
+bool
+auth_cleartext_ok(const struct auth *a, const struct auth_peer *peer)
+{
+	return peer->tls || peer->loopback || a->config.cleartext;
+}
+
+int
+auth_login(struct auth *a, const struct auth_peer *peer, struct sv user,
+    struct sv password, struct directory_account **out, uint64_t *delay_out,
+    struct fail *f)
+{
+	struct buf prepared = {.data = NULL};
+	struct sv checked = SV_EMPTY;
+	struct attempt at;
+	int rc;
+
+	*out = NULL;
+	*delay_out = 0;
+	if (!auth_cleartext_ok(a, peer)) {
+		return fail_set(f, FAIL_DENIED, "password without TLS");
+	}
+	attempt_init(&at, a, peer);
+	if (verifier_prepare(password, &prepared, f) == 0) {
+		checked = buf_sv(&prepared);
+	}
+	fail_clear(f);
+	rc = attempt_password(&at, user, checked, f);
+	*delay_out = at.delay_ms;
+	if (rc == 0) {
+		*out = directory_account_ref(at.account);
+	}
+	attempt_deinit(&at);
+	buf_wipe(&prepared);
+	return rc;
+}

@@ -1,0 +1,517 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "auth/auth_priv.h"
+#include "auth/verifier_priv.h"
+#include "base/mem.h"
+
+enum mech_kind { MECH_PLAIN, MECH_LOGIN, MECH_SCRAM };
+
+struct mech {
+	const char *name;
+	enum mech_kind kind;
+	enum scram_hash hash;
+	bool plus;
+};
+
+/* Strongest first. */
+static const struct mech mechs[AUTH_MECHS] = {
+    {"SCRAM-SHA-256-PLUS", MECH_SCRAM, SCRAM_SHA256, true},
+    {"SCRAM-SHA-1-PLUS", MECH_SCRAM, SCRAM_SHA1, true},
+    {"SCRAM-SHA-256", MECH_SCRAM, SCRAM_SHA256, false},
+    {"SCRAM-SHA-1", MECH_SCRAM, SCRAM_SHA1, false},
+    {"PLAIN", MECH_PLAIN, SCRAM_SHA256, false},
+    {"LOGIN", MECH_LOGIN, SCRAM_SHA256, false},
+};
+
+enum phase {
+	PHASE_FIRST,	 /* the first step is awaited */
+	PHASE_STEPS,	 /* GNU SASL wants more */
+	PHASE_CONFIRMED, /* came in; the last message was sent as a challenge */
+	PHASE_DONE,
+	PHASE_FAILED,
+};
+
+struct auth_session {
+	const struct mech *mech;
+	struct attempt at;
+	Gsasl_session *sctx;
+	enum phase phase;
+	unsigned steps;
+	struct fail fail; /* why a call-back refused; kind NONE: it did not */
+	struct buf user;
+
+	/* SCRAM */
+	bool keys_known;
+	struct scram_keys keys;
+	struct directory_account *account; /* whose keys; NULL: nobody's */
+	struct throttle_who who;
+	bool admitted;
+};
+
+/* ---- which mechanisms ---- */
+
+static bool
+may_use(
+    const struct auth *a, const struct auth_peer *peer, const struct mech *m)
+{
+	if (m->plus) {
+		return peer->tls
+		       && (peer->tls_unique.len != 0
+			   || peer->tls_exporter.len != 0);
+	}
+	return m->kind == MECH_SCRAM || auth_cleartext_ok(a, peer);
+}
+
+size_t
+auth_mechs(const struct auth *a, const struct auth_peer *peer,
+    const char *out[AUTH_MECHS])
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < AUTH_MECHS; i++) {
+		if (may_use(a, peer, &mechs[i])) {
+			out[n++] = mechs[i].name;
+		}
+	}
+	return n;
+}
+
+/* ---- call-backs of GNU SASL ---- */
+
+static struct sv
+property(Gsasl_session *sctx, Gsasl_property prop)
+{
+	return sv_cstr(gsasl_property_fast(sctx, prop));
+}
+
+static void
+remember_user(struct auth_session *s)
+{
+	buf_clear(&s->user);
+	buf_add_sv(&s->user,
+	    sv_sub(property(s->sctx, GSASL_AUTHID), 0, AUTH_USER_MAX));
+}
+
+/* GNU SASL frees its copy of the password without wiping it. */
+static void
+wipe_property(Gsasl_session *sctx, Gsasl_property prop)
+{
+	const char *p = gsasl_property_fast(sctx, prop);
+
+	if (p != NULL) {
+		mem_wipe((void *)(uintptr_t)p, strlen(p));
+	}
+}
+
+/* PLAIN and LOGIN: names and password are there, prepared. */
+static int
+validate(struct auth_session *s)
+{
+	int rc;
+
+	remember_user(s);
+	rc = attempt_password(&s->at, property(s->sctx, GSASL_AUTHID),
+	    property(s->sctx, GSASL_PASSWORD), &s->fail);
+	wipe_property(s->sctx, GSASL_PASSWORD);
+	return rc == 0 ? GSASL_OK : GSASL_AUTHENTICATION_ERROR;
+}
+
+static int
+know_keys(struct auth_session *s)
+{
+	struct mailaddr name;
+
+	if (s->keys_known) {
+		return GSASL_OK;
+	}
+	remember_user(s);
+	if (attempt_scram_keys(s->at.auth, s->mech->hash, buf_sv(&s->user),
+		&s->keys, &s->account, &name, &s->fail)
+	    != 0) {
+		return GSASL_AUTHENTICATION_ERROR;
+	}
+	s->who = throttle_who_make(s->at.has_ip ? s->at.ip : NULL,
+	    name.local_len != 0 ? mailaddr_sv(&name) : buf_sv(&s->user));
+	s->keys_known = true;
+	return GSASL_OK;
+}
+
+static int
+set_octets(Gsasl_session *sctx, Gsasl_property prop, const void *p, size_t len)
+{
+	struct buf text = {.data = NULL};
+	int rc;
+
+	base64_encode(p, len, &text);
+	rc = gsasl_property_set(sctx, prop, buf_cstr(&text));
+	buf_wipe(&text);
+	return rc;
+}
+
+/* The proof is about to be looked at: may it be? */
+static int
+admit(struct auth_session *s)
+{
+	struct auth *a = s->at.auth;
+
+	if (s->admitted) {
+		return GSASL_OK;
+	}
+	if (!throttle_admit(
+		a->throttle, &s->who, auth_now(a), &s->at.delay_ms)) {
+		fail_set(&s->fail, FAIL_DENIED, "too many failed attempts");
+		return GSASL_AUTHENTICATION_ERROR;
+	}
+	s->admitted = true;
+	return GSASL_OK;
+}
+
+static int
+scram_property(struct auth_session *s, Gsasl_property prop)
+{
+	const struct scram_keys *keys = &s->keys;
+	size_t n = scram_hash_len(s->mech->hash);
+	char number[16];
+	int rc = know_keys(s);
+
+	if (rc != GSASL_OK) {
+		return rc;
+	}
+	switch (prop) {
+	case GSASL_SCRAM_ITER:
+		(void)snprintf(number, sizeof(number), "%u", keys->iterations);
+		return gsasl_property_set(s->sctx, prop, number);
+	case GSASL_SCRAM_SALT:
+		return set_octets(s->sctx, prop, keys->salt, keys->salt_len);
+	case GSASL_SCRAM_SERVERKEY:
+		rc = admit(s);
+		return rc != GSASL_OK
+			   ? rc
+			   : set_octets(s->sctx, prop, keys->server_key, n);
+	case GSASL_SCRAM_STOREDKEY:
+		return set_octets(s->sctx, prop, keys->stored_key, n);
+	default: /* not our enum */
+		return GSASL_NO_CALLBACK;
+	}
+}
+
+int
+auth_gsasl_callback(Gsasl *ctx, Gsasl_session *sctx, Gsasl_property prop)
+{
+	struct auth_session *s = gsasl_session_hook_get(sctx);
+
+	(void)ctx;
+	switch (prop) {
+	case GSASL_VALIDATE_SIMPLE:
+		return validate(s);
+	case GSASL_SCRAM_ITER:
+	case GSASL_SCRAM_SALT:
+	case GSASL_SCRAM_SERVERKEY:
+	case GSASL_SCRAM_STOREDKEY:
+		return s->mech->kind == MECH_SCRAM ? scram_property(s, prop)
+						   : GSASL_NO_CALLBACK;
+	default: /* not our enum */
+		return GSASL_NO_CALLBACK;
+	}
+}
+
+/* ---- begin and end ---- */
+
+static int
+bind_channel(
+    Gsasl_session *sctx, Gsasl_property prop, struct sv data, struct fail *f)
+{
+	if (data.len == 0) {
+		return 0;
+	}
+	if (data.len > AUTH_BINDING_MAX) {
+		return fail_set(f, FAIL_LIMIT, "channel binding over %d octets",
+		    AUTH_BINDING_MAX);
+	}
+	if (set_octets(sctx, prop, data.p, data.len) != GSASL_OK) {
+		return fail_set(f, FAIL_TEMP, "GNU SASL: channel binding");
+	}
+	return 0;
+}
+
+static const struct mech *
+find_mech(struct sv name)
+{
+	for (size_t i = 0; i < AUTH_MECHS; i++) {
+		if (sv_eq_nocase(name, sv_cstr(mechs[i].name))) {
+			return &mechs[i];
+		}
+	}
+	return NULL;
+}
+
+int
+auth_session_new(struct auth *a, struct sv mech, const struct auth_peer *peer,
+    struct auth_session **out, struct fail *f)
+{
+	const struct mech *m = find_mech(mech);
+	struct auth_session *s;
+	int rc;
+
+	*out = NULL;
+	if (m == NULL || (m->plus && !may_use(a, peer, m))) {
+		return fail_set(f, FAIL_ABSENT, "no such mechanism");
+	}
+	if (!may_use(a, peer, m)) {
+		return fail_set(f, FAIL_DENIED, "%s without TLS", m->name);
+	}
+	s = xmalloc(sizeof(*s));
+	s->mech = m;
+	attempt_init(&s->at, a, peer);
+	rc = gsasl_server_start(a->gsasl, m->name, &s->sctx);
+	if (rc != GSASL_OK) {
+		s->sctx = NULL;
+		fail_set(f, FAIL_TEMP, "GNU SASL: %s", gsasl_strerror(rc));
+		auth_session_free(&s);
+		return -1;
+	}
+	gsasl_session_hook_set(s->sctx, s);
+	if (bind_channel(s->sctx, GSASL_CB_TLS_UNIQUE, peer->tls_unique, f) != 0
+	    || bind_channel(
+		   s->sctx, GSASL_CB_TLS_EXPORTER, peer->tls_exporter, f)
+		   != 0) {
+		auth_session_free(&s);
+		return -1;
+	}
+	*out = s;
+	return 0;
+}
+
+void
+auth_session_free(struct auth_session **session)
+{
+	struct auth_session *s = *session;
+
+	*session = NULL;
+	if (s == NULL) {
+		return;
+	}
+	if (s->sctx != NULL) {
+		wipe_property(s->sctx, GSASL_PASSWORD);
+		gsasl_finish(s->sctx);
+	}
+	attempt_deinit(&s->at);
+	directory_account_unref(&s->account);
+	buf_deinit(&s->user);
+	mem_wipe(s, sizeof(*s));
+	free(s);
+}
+
+/* ---- steps ---- */
+
+static enum auth_status
+refuse(struct auth_session *s)
+{
+	s->phase = PHASE_FAILED;
+	return AUTH_FAILED;
+}
+
+/* What came of the proof, for the throttle. */
+static void
+settle_scram(struct auth_session *s, bool good)
+{
+	struct auth *a = s->at.auth;
+
+	if (!s->admitted) {
+		return;
+	}
+	s->admitted = false;
+	if (good) {
+		throttle_good(a->throttle, &s->who, auth_now(a));
+		s->at.delay_ms = 0;
+		s->at.account = s->account;
+		s->account = NULL;
+	} else {
+		s->at.delay_ms =
+		    throttle_failed(a->throttle, &s->who, auth_now(a));
+	}
+}
+
+static void
+explain(struct auth_session *s, int rc, struct fail *f)
+{
+	if (s->fail.kind != FAIL_NONE) {
+		*f = s->fail;
+		return;
+	}
+	switch (rc) {
+	case GSASL_MECHANISM_PARSE_ERROR:
+	case GSASL_MECHANISM_CALLED_TOO_MANY_TIMES:
+	case GSASL_BASE64_ERROR:
+		fail_set(f, FAIL_SYNTAX, "%s", gsasl_strerror(rc));
+		break;
+	case GSASL_MALLOC_ERROR:
+	case GSASL_CRYPTO_ERROR:
+		fail_set(f, FAIL_TEMP, "%s", gsasl_strerror(rc));
+		break;
+	default: /* not our enum */
+		fail_set(f, FAIL_DENIED, "%s", gsasl_strerror(rc));
+		break;
+	}
+}
+
+/* One call of GNU SASL; its answer is appended to `out`. */
+static int
+sasl_step(struct auth_session *s, struct sv in, struct buf *out)
+{
+	/* PLAIN in GNU SASL reads its input as C strings. */
+	char *text = xmalloc(in.len + 1);
+	char *answer = NULL;
+	size_t n = 0;
+	int rc;
+
+	if (in.len != 0) {
+		memcpy(text, in.p, in.len);
+	}
+	rc = gsasl_step(s->sctx, text, in.len, &answer, &n);
+	mem_wipe(text, in.len);
+	free(text);
+	if (rc == GSASL_OK || rc == GSASL_NEEDS_MORE) {
+		buf_add(out, answer, n);
+	}
+	gsasl_free(answer);
+	return rc;
+}
+
+/* What GNU SASL does not do by itself. */
+static int
+first_step(struct auth_session *s, struct sv in, struct buf *out)
+{
+	int rc;
+
+	/* A client that binds must use a -PLUS mechanism [RFC 5802 6]. */
+	if (s->mech->kind == MECH_SCRAM && !s->mech->plus
+	    && sv_starts(in, SV("p="))) {
+		return GSASL_AUTHENTICATION_ERROR;
+	}
+	/* LOGIN asks for the name first; a client may have sent it. */
+	if (s->mech->kind != MECH_LOGIN || in.p == NULL) {
+		return sasl_step(s, in, out);
+	}
+	rc = sasl_step(s, SV_EMPTY, out);
+	if (rc != GSASL_NEEDS_MORE) {
+		return rc;
+	}
+	buf_clear(out);
+	return sasl_step(s, in, out);
+}
+
+static enum auth_status
+came_in(struct auth_session *s, const struct buf *out, struct fail *f)
+{
+	settle_scram(s, true);
+	if (attempt_authorize(&s->at, property(s->sctx, GSASL_AUTHZID), f)
+	    != 0) {
+		return refuse(s);
+	}
+	/* The server's last message goes out as a challenge that the client
+	 * answers with nothing [RFC 4422 3.6]. */
+	s->phase = out->len != 0 ? PHASE_CONFIRMED : PHASE_DONE;
+	return out->len != 0 ? AUTH_CONTINUE : AUTH_DONE;
+}
+
+static enum auth_status
+step(struct auth_session *s, struct sv in, struct buf *out, struct fail *f)
+{
+	int rc;
+
+	if (s->phase == PHASE_CONFIRMED) {
+		if (in.len != 0) {
+			fail_set(f, FAIL_SYNTAX, "response after the last");
+			return refuse(s);
+		}
+		s->phase = PHASE_DONE;
+		return AUTH_DONE;
+	}
+	ASSERT(s->phase == PHASE_FIRST || s->phase == PHASE_STEPS);
+	rc = s->phase == PHASE_FIRST ? first_step(s, in, out)
+				     : sasl_step(s, in, out);
+	s->phase = PHASE_STEPS;
+	if (rc == GSASL_NEEDS_MORE) {
+		return AUTH_CONTINUE;
+	}
+	if (rc == GSASL_OK) {
+		return came_in(s, out, f);
+	}
+	settle_scram(s, false);
+	explain(s, rc, f);
+	return refuse(s);
+}
+
+enum auth_status
+auth_session_step(
+    struct auth_session *s, struct sv in, struct buf *out, struct fail *f)
+{
+	buf_clear(out);
+	if (in.len > AUTH_INPUT_MAX) {
+		fail_set(
+		    f, FAIL_LIMIT, "response over %d octets", AUTH_INPUT_MAX);
+		return refuse(s);
+	}
+	if (++s->steps > AUTH_STEPS_MAX) {
+		fail_set(f, FAIL_LIMIT, "over %d responses", AUTH_STEPS_MAX);
+		return refuse(s);
+	}
+	return step(s, in, out, f);
+}
+
+enum auth_status
+auth_session_step64(struct auth_session *s, bool has_in, struct sv in,
+    struct buf *out, struct fail *f)
+{
+	uint8_t raw[AUTH_INPUT_MAX];
+	struct buf challenge = {.data = NULL};
+	struct sv decoded = SV_EMPTY;
+	enum auth_status status;
+	size_t n = 0;
+
+	buf_clear(out);
+	if (sv_eq(in, SV("="))) {
+		in.len = 0;
+	}
+	if (has_in && !base64_decode(in, raw, sizeof(raw), &n)) {
+		fail_set(f, FAIL_SYNTAX, "response is not base64");
+		return refuse(s);
+	}
+	if (has_in) {
+		decoded = sv_make(raw, n);
+	}
+	status = auth_session_step(s, decoded, &challenge, f);
+	base64_encode(challenge.data, challenge.len, out);
+	mem_wipe(raw, n);
+	buf_wipe(&challenge);
+	return status;
+}
+
+/* ---- results ---- */
+
+struct directory_account *
+auth_session_account(const struct auth_session *s)
+{
+	ASSERT(s->phase == PHASE_DONE);
+	return s->at.account;
+}
+
+const char *
+auth_session_mech(const struct auth_session *s)
+{
+	return s->mech->name;
+}
+
+struct sv
+auth_session_user(const struct auth_session *s)
+{
+	return buf_sv(&s->user);
+}
+
+uint64_t
+auth_session_delay_ms(const struct auth_session *s)
+{
+	return s->at.delay_ms;
+}

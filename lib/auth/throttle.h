@@ -1,0 +1,68 @@
+/*
+ * throttle: how long those who guess passwords have to wait.
+ *
+ * Three things are counted: failures of a peer (an IPv4 address, an IPv6 /64),
+ * failures of a name (whether or not there is such an account), and pairs of
+ * the two that signed in before.  A failure costs a delay that doubles with
+ * each further one; delays queue up behind each other, so that connections
+ * side by side gain nothing.  A peer or name whose queue is longer than
+ * `backlog_ms` is refused without a look at the password; so are attempts
+ * past THROTTLE_PENDING_MAX that are being checked at one time.  A pair that
+ * signed in before is not held up by what others do to its name.
+ *
+ * Counts halve with each `forget_ms` of quiet.  Tables have a fixed size: the
+ * entry that would cost least to forget makes room.
+ *
+ * Threads: locked inside.  Nothing here sleeps.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "base/sv.h"
+
+enum {
+	THROTTLE_PENDING_MAX = 64,		/* of one peer or name */
+	THROTTLE_QUEUE_MAX_MS = 15 * 60 * 1000, /* no queue is longer */
+};
+
+struct throttle;
+
+struct throttle_conf {
+	uint64_t delay_ms;     /* of the first failure */
+	uint64_t delay_max_ms; /* of one failure */
+	uint64_t backlog_ms;   /* past this, refused unseen */
+	uint64_t forget_ms;    /* failures count half after this */
+	size_t max;	       /* entries of each table */
+};
+
+/* Whose attempt: of throttle_who_make(). */
+struct throttle_who {
+	uint64_t peer; /* 0: none */
+	uint64_t name;
+	uint64_t pair;
+};
+
+struct throttle *throttle_new(const struct throttle_conf *conf);
+void throttle_free(struct throttle **t);
+
+/* `ip` is NULL for a peer without an address. */
+struct throttle_who throttle_who_make(
+    const uint8_t ip[16], struct sv name) MUST_CHECK;
+
+/*
+ * May this attempt be looked at?  Then exactly one of throttle_failed() and
+ * throttle_good() follows.  Else `*wait_ms_out` is how long to wait before
+ * saying no.
+ */
+bool throttle_admit(struct throttle *t, const struct throttle_who *who,
+    int64_t now_ms, uint64_t *wait_ms_out) MUST_CHECK;
+
+/* Milliseconds to wait before answering. */
+uint64_t throttle_failed(
+    struct throttle *t, const struct throttle_who *who, int64_t now_ms);
+void throttle_good(
+    struct throttle *t, const struct throttle_who *who, int64_t now_ms);
