@@ -114,7 +114,7 @@ crypt_check(const char *hash, struct sv password, struct fail *f)
 		memcpy(text, password.p, password.len);
 	}
 	block_begin();
-	got = crypt_r(text, hash, data);
+	got = crypt_rn(text, hash, data, sizeof(*data));
 	block_end();
 	if (got == NULL || got[0] == '*') {
 		rc = fail_err(f, errno, "crypt");

@@ -113,7 +113,8 @@ setup(void **state)
 	assert_int_equal(directory_open(&config, &x->d, &x->f), 0);
 	add(x, "ann@example.org", SV_EMPTY, x->ann);
 	set_password(x, x->ann, "pencil");
-	assert_non_null(crypt_r("pencil", "$6$rounds=1000$salt$", data));
+	assert_non_null(
+	    crypt_rn("pencil", "$6$rounds=1000$salt$", data, sizeof(*data)));
 	(void)snprintf(text, sizeof(text), "{CRYPT}%s", data->output);
 	free(data);
 	add(x, "old@example.org", sv_cstr(text), x->crypt);

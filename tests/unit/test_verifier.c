@@ -245,7 +245,7 @@ imported_hashes_are_checked(void **state)
 		assert_non_null(crypt_gensalt_rn(prefix,
 		    strcmp(prefix, "$2b$") == 0 ? 4 : 0, NULL, 0, salt,
 		    sizeof(salt)));
-		assert_non_null(crypt_r("secret", salt, data));
+		assert_non_null(crypt_rn("secret", salt, data, sizeof(*data)));
 		(void)snprintf(text, sizeof(text), "{CRYPT}%s", data->output);
 		must_parse(text, &v);
 		assert_int_equal(verifier_check(&v, SV("secret"), &f), 0);
@@ -255,19 +255,18 @@ imported_hashes_are_checked(void **state)
 	}
 }
 
+#define KEY "6dlGYMOdZcOPutkcNY8U2g7vK9Y="
+
 static void
 damaged_texts_are_refused(void **state)
 {
 	static const char *const rows[] = {
 	    "SCRAM-SHA-256$",
-	    "SCRAM-SHA-256$0:c2FsdA==$"
-	    "WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:"
-	    "wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=",
+	    "SCRAM-SHA-1$0:c2FsdA==$" KEY ":" KEY,
 	    "SCRAM-SHA-256$99999999999:c2FsdA==$a:b",
 	    "SCRAM-SHA-256$4096:$a:b",
 	    "SCRAM-SHA-256$4096:*$a:b",
-	    "SCRAM-SHA-256$4096:c2FsdA==$"
-	    "6dlGYMOdZcOPutkcNY8U2g7vK9Y=:D+CSWLOshSulAsxiupA+qs2/fTE=",
+	    "SCRAM-SHA-256$4096:c2FsdA==$" KEY ":" KEY,
 	    "SCRAM-SHA-1$4096:c2FsdA==$6dlGYMOdZcOPutkcNY8U2g7vK9Y=",
 	    "{CRYPT}secret",
 	    "{CRYPT}$1$salt$hash",
