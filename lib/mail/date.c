@@ -467,15 +467,42 @@ date_format(struct date d, struct buf *to)
 	    s % 60, d.zone < 0 ? '-' : '+', zone_digits(d.zone));
 }
 
+static char *
+put_digits(char *p, int v, int n)
+{
+	for (int i = n - 1; i >= 0; i--) {
+		p[i] = (char)('0' + v % 10);
+		v /= 10;
+	}
+	return p + n;
+}
+
+/* Without printf: a FETCH of a whole mailbox asks for one each message. */
 void
 date_format_imap_time(struct date d, struct buf *to)
 {
 	int s;
 	struct civil c = local(d, &s);
+	char text[26];
+	char *p = put_digits(text, c.day, 2);
 
-	buf_addf(to, "%2d-%s-%04d %02d:%02d:%02d %c%04d", c.day,
-	    month_names[c.month - 1], (int)c.year, s / 3600, s / 60 % 60,
-	    s % 60, d.zone < 0 ? '-' : '+', zone_digits(d.zone));
+	if (text[0] == '0') {
+		text[0] = ' ';
+	}
+	*p++ = '-';
+	memcpy(p, month_names[c.month - 1], 3);
+	p[3] = '-';
+	p = put_digits(p + 4, (int)c.year, 4);
+	*p++ = ' ';
+	p = put_digits(p, s / 3600, 2);
+	*p++ = ':';
+	p = put_digits(p, s / 60 % 60, 2);
+	*p++ = ':';
+	p = put_digits(p, s % 60, 2);
+	*p++ = ' ';
+	*p++ = d.zone < 0 ? '-' : '+';
+	(void)put_digits(p, zone_digits(d.zone), 4);
+	buf_add(to, text, sizeof(text));
 }
 
 /* Cut exactly `digits` digits off `*s`. */
@@ -502,12 +529,11 @@ take_char(struct sv *s, char c)
 	return true;
 }
 
-/* "1-Feb-1994" or "01-Feb-1994" off `*s`. */
+/* A day of `digits` digits, as in "1-Feb-1994" or "01-Feb-1994", off `*s`. */
 static bool
-take_imap_day(struct sv *s, struct civil *out)
+take_imap_day(struct sv *s, size_t digits, struct civil *out)
 {
 	int year;
-	size_t digits = s->len > 1 && ascii_digit(s->p[1]) ? 2 : 1;
 
 	if (!take_digits(s, digits, &out->day) || !take_char(s, '-')) {
 		return false;
@@ -526,9 +552,10 @@ take_imap_day(struct sv *s, struct civil *out)
 bool
 date_parse_imap_day(struct sv text, int64_t *day_out)
 {
+	size_t digits = text.len > 1 && ascii_digit(text.p[1]) ? 2 : 1;
 	struct civil c;
 
-	if (!take_imap_day(&text, &c) || text.len != 0) {
+	if (!take_imap_day(&text, digits, &c) || text.len != 0) {
 		return false;
 	}
 	*day_out = days_from_civil(c);
@@ -542,11 +569,11 @@ date_parse_imap_time(struct sv text, struct date *out)
 	int h, m, s, zone_h, zone_m;
 	bool west;
 
-	(void)take_char(&text, ' ');
-	if (!take_imap_day(&text, &c) || !take_char(&text, ' ')
-	    || !take_digits(&text, 2, &h) || !take_char(&text, ':')
-	    || !take_digits(&text, 2, &m) || !take_char(&text, ':')
-	    || !take_digits(&text, 2, &s) || !take_char(&text, ' ')) {
+	if (!take_imap_day(&text, take_char(&text, ' ') ? 1 : 2, &c)
+	    || !take_char(&text, ' ') || !take_digits(&text, 2, &h)
+	    || !take_char(&text, ':') || !take_digits(&text, 2, &m)
+	    || !take_char(&text, ':') || !take_digits(&text, 2, &s)
+	    || !take_char(&text, ' ')) {
 		return false;
 	}
 	west = text.len > 0 && text.p[0] == '-';

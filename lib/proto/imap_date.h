@@ -1,8 +1,8 @@
 /*
- * imap_date: the dates of IMAP, which have one form each.
+ * imap_date: the dates of IMAP as tokens of a command; mail/date.h reads them.
  * [RFC 3501 9 date, date-time]
  *
- * Days are counted from 1970-01-01 in the proleptic Gregorian calendar.
+ * Days are counted from 1970-01-01.
  *
  * Threads: pure functions.
  */
@@ -24,5 +24,3 @@ int imap_lex_date_time(
 
 /* The same, written with its quotes. */
 void imap_put_date_time(struct buf *to, int64_t ms, int16_t zone_min);
-
-int32_t imap_day_of(int year, int month, int day); /* month 1 to 12 */
