@@ -124,15 +124,16 @@ service lmtp {{
 }}
 service pop3 {{
   service_count = 1000
+  process_limit = {processes}
 }}
 service auth {{
-  client_limit = 20000
+  client_limit = {masters}
   unix_listener auth-userdb {{
     mode = 0777
   }}
 }}
 service anvil {{
-  client_limit = 20000
+  client_limit = {masters}
 }}
 service imap-hibernate {{
   unix_listener imap-hibernate {{
@@ -141,6 +142,7 @@ service imap-hibernate {{
 }}
 service imap {{
   service_count = 1000
+  process_limit = {processes}
   unix_listener imap-master {{
     user = dovecot
     mode = 0666
@@ -179,6 +181,7 @@ class Dovecot:
                 home=self.home, user="mail", uid=account.pw_uid,
                 gid=grp.getgrnam("mail").gr_gid, cores=os.cpu_count(),
                 clients=self._clients, processes=self._clients,
+                masters=5 * self._clients,
                 more=self.more,
                 **{k: self.port(k) for k in (
                     "imap", "imaps", "pop3", "pop3s", "lmtp")}))
@@ -191,10 +194,10 @@ class Dovecot:
         return self._offset + ports.STANDARD[kind]
 
     def start(self):
-        # The master raises its own limit only as far as it may.
-        self._process = subprocess.Popen(
-            ["dovecot", "-F", "-c", f"{self.home}/dovecot.conf"],
-            stdin=subprocess.DEVNULL)
+        with open(f"{self.home}/out", "wb") as out:
+            self._process = subprocess.Popen(
+                ["dovecot", "-F", "-c", f"{self.home}/dovecot.conf"],
+                stdin=subprocess.DEVNULL, stdout=out, stderr=out)
         self._wait_listening()
 
     def _wait_listening(self):
