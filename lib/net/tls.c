@@ -31,7 +31,7 @@ static const char ciphers_12[] = "ECDHE-ECDSA-AES128-GCM-SHA256:"
 static const char ciphers_13[] = "TLS_AES_128_GCM_SHA256:"
 				 "TLS_AES_256_GCM_SHA384:"
 				 "TLS_CHACHA20_POLY1305_SHA256";
-static char groups[] = "X25519:P-256:P-384"; /* [RFC 9325 4.4] */
+static const char groups[] = "X25519:P-256:P-384"; /* [RFC 9325 4.4] */
 
 struct tls_context {
 	atomic_uint refs;

@@ -132,7 +132,8 @@ rfc3501_5_1_3_other_forms_are_refused(void **state)
 	    "&3gA-",		  /* the other half */
 	    "&2D0AYQ-",		  /* a pair that is none */
 	    "&Jj/o-",		  /* "/" is no digit here */
-	    "a\x80z",
+	    "a\x80"
+	    "b",
 	    "\xc3\xbc", /* raw UTF-8 */
 	    "a\tb",
 	    "a\x7f",
@@ -361,9 +362,6 @@ rfc3501_9_date_times_go_both_ways(void **state)
 		imap_put_date_time(&b, ms, zone);
 		assert_string_equal(buf_cstr(&b), rows[i].text);
 	}
-	buf_clear(&b);
-	imap_put_date_time(&b, INT64_MAX, 0);
-	assert_int_equal(b.len, 28);
 	buf_deinit(&b);
 }
 

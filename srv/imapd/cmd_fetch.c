@@ -1,0 +1,319 @@
+/* FETCH.  [RFC 3501 6.4.5, 7.4.2; RFC 7162 3.1.4; RFC 8474 5] */
+#include "base/log.h"
+#include "imapd/command.h"
+#include "imapd/imapd.h"
+#include "imapd/letter.h"
+#include "imapd/objectid.h"
+#include "imapd/piece.h"
+#include "imapd/tell.h"
+#include "proto/imap_date.h"
+
+enum {
+	YIELD_EVERY = 32, /* messages */
+	/* Items that need more than the message's state. */
+	ATTS_OF_LETTER = ATT_ENVELOPE | ATT_BODY | ATT_BODYSTRUCTURE,
+};
+
+struct fetch {
+	struct command *cmd;
+	const struct imap_fetch_args *args;
+	struct imap_set seqs;
+	struct letter letter;
+	struct uidset seen;   /* UIDs that this command makes \Seen */
+	bool seen_put_off;    /* the view does not show that yet */
+	struct buf texts;     /* of the pieces in hand */
+	struct piece *pieces; /* one a section */
+	uint64_t n;	      /* messages answered */
+	struct fail fail;     /* of a message that could not be read */
+	bool broken;	      /* the connection is */
+};
+
+/* ---- \Seen ---- */
+
+static bool
+is_wanted(const struct fetch *f, const struct msg *m)
+{
+	return !f->args->changed || m->modseq > f->args->changed_since;
+}
+
+static void
+find_unseen(struct fetch *f)
+{
+	const struct mbox *mbox = f->cmd->im->box.mbox;
+
+	for (size_t i = 0; mbox->unseen != 0 && i < f->seqs.n; i++) {
+		for (uint32_t seq = f->seqs.r[i].lo; seq <= f->seqs.r[i].hi;
+		     seq++) {
+			const struct msg *m = mbox_msg(mbox, seq - 1);
+
+			if ((m->flags & MSG_SEEN) == 0 && is_wanted(f, m)) {
+				uidset_add(&f->seen, m->uid);
+			}
+		}
+	}
+}
+
+/*
+ * BODY[...] without PEEK sets \Seen: first, so that the new flags go out with
+ * the same response.  A failure costs only the flag.
+ */
+static void
+mark_seen(struct fetch *f)
+{
+	struct imap *im = f->cmd->im;
+	const struct flag_change change = {
+	    .how = FLAGS_ADD, .flags = MSG_SEEN, .durable = im->condstore};
+	struct fail fail;
+
+	if (im->box.read_only || !imap_fetch_sets_seen(f->args)) {
+		return;
+	}
+	find_unseen(f);
+	if (f->seen.n == 0) {
+		return;
+	}
+	if (account_store(
+		im->account, im->box.mbox_id, &f->seen, &change, NULL, &fail)
+		!= 0
+	    || tell_changes(im, TELL_CLAIM, &f->seen, &f->seen_put_off, &fail)
+		   != 0) {
+		LOG(LOG_WARN, "seen.failed", kv_hex("session", im->s.id),
+		    kv_fail(&fail));
+		uidset_clear(&f->seen);
+	}
+}
+
+/* ---- one message ---- */
+
+static void
+put_flags(const struct fetch *f, struct buf *out, const struct msg *m,
+    bool newly_seen)
+{
+	const struct imap *im = f->cmd->im;
+	struct msg shown = *m;
+
+	if (newly_seen) {
+		shown.flags |= MSG_SEEN;
+	}
+	tell_put_flags(out, &im->box, im->box.mbox, &shown);
+	buf_add_char(out, ' ');
+}
+
+/* Items that are in the mailbox's state; each with a space behind it. */
+static void
+put_state(const struct fetch *f, struct buf *out, const struct msg *m,
+    uint32_t atts, bool newly_seen)
+{
+	if ((atts & ATT_UID) != 0) {
+		buf_add_str(out, "UID ");
+		buf_add_u64(out, m->uid);
+		buf_add_char(out, ' ');
+	}
+	if ((atts & ATT_FLAGS) != 0) {
+		put_flags(f, out, m, newly_seen);
+	}
+	if ((atts & ATT_MODSEQ) != 0) {
+		buf_add_str(out, "MODSEQ (");
+		buf_add_u64(out, m->modseq);
+		buf_add_str(out, ") ");
+	}
+	if ((atts & ATT_INTERNALDATE) != 0) {
+		buf_add_str(out, "INTERNALDATE ");
+		imap_put_date_time(out, m->date_ms, m->zone_min);
+		buf_add_char(out, ' ');
+	}
+	if ((atts & ATT_SIZE) != 0) {
+		buf_add_str(out, "RFC822.SIZE ");
+		buf_add_u64(out, m->size);
+		buf_add_char(out, ' ');
+	}
+	if ((atts & ATT_EMAILID) != 0) {
+		buf_add_str(out, "EMAILID (");
+		objectid_put_email(out, m->email_id);
+		buf_add_str(out, ") ");
+	}
+	if ((atts & ATT_THREADID) != 0) {
+		buf_add_str(out, "THREADID NIL ");
+	}
+}
+
+static int
+put_letter(struct fetch *f, struct buf *out, uint32_t atts)
+{
+	if ((atts & ATT_ENVELOPE) != 0) {
+		buf_add_str(out, "ENVELOPE ");
+		if (letter_envelope(&f->letter, out, &f->fail) != 0) {
+			return -1;
+		}
+		buf_add_char(out, ' ');
+	}
+	if ((atts & ATT_BODY) != 0) {
+		buf_add_str(out, "BODY ");
+		if (letter_structure(&f->letter, false, out, &f->fail) != 0) {
+			return -1;
+		}
+		buf_add_char(out, ' ');
+	}
+	if ((atts & ATT_BODYSTRUCTURE) != 0) {
+		buf_add_str(out, "BODYSTRUCTURE ");
+		if (letter_structure(&f->letter, true, out, &f->fail) != 0) {
+			return -1;
+		}
+		buf_add_char(out, ' ');
+	}
+	return 0;
+}
+
+static int
+find_pieces(struct fetch *f)
+{
+	buf_clear(&f->texts);
+	for (size_t i = 0; i < f->args->n_sections; i++) {
+		if (piece_find(&f->letter, &f->args->sections[i], &f->texts,
+			&f->pieces[i], &f->fail)
+		    != 0) {
+			return -1;
+		}
+	}
+	return 0;
+}
+
+/* The pieces, and the end of the response. */
+static void
+put_pieces(struct fetch *f)
+{
+	struct conn *c = f->cmd->im->s.c;
+
+	for (size_t i = 0; i < f->args->n_sections; i++) {
+		if (piece_put(c, &f->letter, &f->args->sections[i], &f->texts,
+			&f->pieces[i])
+		    != 0) {
+			f->broken = true;
+			return;
+		}
+		buf_add_char(c_out(c), ' ');
+	}
+}
+
+static void
+fetch_message(struct fetch *f, uint32_t seq, const struct msg *m)
+{
+	struct conn *c = f->cmd->im->s.c;
+	struct buf *out = c_out(c);
+	size_t from = out->len;
+	bool newly_seen = f->seen.n != 0 && uidset_has(&f->seen, m->uid);
+	uint32_t atts = f->args->atts;
+
+	if (newly_seen) {
+		atts |= ATT_FLAGS;
+	}
+	if (newly_seen && f->cmd->im->condstore && !f->seen_put_off) {
+		atts |= ATT_MODSEQ;
+	}
+	letter_begin(&f->letter, m);
+	if (f->args->n_sections != 0 && find_pieces(f) != 0) {
+		return;
+	}
+	buf_add_str(out, "* ");
+	buf_add_u64(out, seq);
+	buf_add_str(out, " FETCH (");
+	put_state(f, out, m, atts, newly_seen);
+	if ((atts & ATTS_OF_LETTER) != 0 && put_letter(f, out, atts) != 0) {
+		out->len = from;
+		return;
+	}
+	put_pieces(f);
+	/* The space behind the last item makes room for the bracket.  It is
+	 * in the buffer still: nothing was sent since it was added. */
+	out = c_out(c);
+	if (out->len != 0 && out->data[out->len - 1] == ' ') {
+		out->len--;
+	}
+	buf_add_str(out, ")\r\n");
+	f->n++;
+	f->broken = f->broken || c_drain(c) != 0;
+}
+
+/* ---- the command ---- */
+
+static void
+fetch_all(struct fetch *f)
+{
+	struct imap *im = f->cmd->im;
+
+	for (size_t i = 0; i < f->seqs.n; i++) {
+		for (uint32_t seq = f->seqs.r[i].lo; seq <= f->seqs.r[i].hi;
+		     seq++) {
+			const struct msg *m = mbox_msg(im->box.mbox, seq - 1);
+
+			if (is_wanted(f, m)) {
+				fetch_message(f, seq, m);
+			}
+			if (f->broken) {
+				im->closing = true;
+				return;
+			}
+			if (seq % YIELD_EVERY == 0) {
+				park_yield(&im->s);
+			}
+		}
+	}
+}
+
+static void
+answer(struct fetch *f)
+{
+	switch (f->fail.kind) {
+	case FAIL_NONE:
+		reply_ok(f->cmd, NULL, "Fetch completed");
+		break;
+	case FAIL_ABSENT:
+		reply_no(
+		    f->cmd, "EXPUNGEISSUED", "Some of the messages are gone");
+		break;
+	case FAIL_TEMP:
+	case FAIL_PERM:
+	case FAIL_EXISTS:
+	case FAIL_DENIED:
+	case FAIL_LIMIT:
+	case FAIL_SYNTAX:
+	case FAIL_CORRUPT:
+	case FAIL_CANCELLED:
+		reply_fail(f->cmd, &f->fail);
+		break;
+	}
+}
+
+void
+run_fetch(struct command *cmd)
+{
+	struct imap *im = cmd->im;
+	struct fetch f = {.cmd = cmd, .args = &cmd->c.fetch};
+
+	if (f.args->vanished) {
+		reply_bad(cmd, "QRESYNC was not enabled");
+		return;
+	}
+	if ((f.args->atts & ATT_MODSEQ) != 0) {
+		command_condstore(cmd);
+	}
+	if (command_set(cmd, &f.args->set, cmd->c.uid, &f.seqs) != 0) {
+		return;
+	}
+	mark_seen(&f);
+	if (im->closing) {
+		goto out; /* the mailbox was deleted */
+	}
+	if (f.args->n_sections != 0) {
+		f.pieces = arena_array(
+		    &cmd->arena, f.args->n_sections, sizeof(*f.pieces));
+	}
+	letter_init(&f.letter, im->account, im->box.view, im->box.mbox);
+	fetch_all(&f);
+	letter_deinit(&f.letter);
+	stat_add(&imapd.fetched, f.n);
+	answer(&f);
+out:
+	uidset_deinit(&f.seen);
+	buf_deinit(&f.texts);
+}

@@ -1,0 +1,40 @@
+/*
+ * imapd: what all sessions of the process share.
+ *
+ * Threads: filled in before sessions start, immutable from then on; what it
+ * points to is safe from any thread.
+ */
+#pragma once
+
+#include "net/conn.h"
+#include "net/stat.h"
+#include "proto/imap_frame.h"
+#include "settings/settings.h"
+
+struct auth;
+struct directory;
+struct store;
+
+struct imapd {
+	const struct settings *set;
+	struct store *store;
+	struct directory *directory;
+	struct auth *auth;
+	struct conn_limits limits;	/* of a connection that has logged in */
+	struct imap_frame_limits frame; /* of commands after login */
+	struct imap_frame_limits frame_anon; /* and before it */
+	const char *spool_dir; /* for large APPENDs; unlinked files */
+
+	struct stat_counter commands, logins, refused;
+	struct stat_counter appended, fetched; /* messages */
+};
+
+extern struct imapd imapd;
+
+enum {
+	IMAPD_LINE_ANON = 8192,	   /* octets of a line before login */
+	IMAPD_LITERAL_ANON = 4096, /* and of a literal */
+	IMAPD_LITERAL = 65536,	   /* after login; messages apart */
+	IMAPD_SKIP = 1 << 20,	   /* of a refused literal on its way */
+	IMAPD_BAD_MAX = 20,	   /* wrong commands in a row end a session */
+};

@@ -1,0 +1,130 @@
+/* imapd: IMAP4rev1 over the store.  imapd(8) */
+#include <stdio.h>
+
+#include "auth/auth.h"
+#include "base/mem.h"
+#include "directory/directory.h"
+#include "imapd/imapd.h"
+#include "imapd/session.h"
+#include "net/service.h"
+#include "store/store.h"
+
+struct imapd imapd = {
+    .commands = {.name = "imap.commands"},
+    .logins = {.name = "imap.logins"},
+    .refused = {.name = "imap.logins_refused"},
+    .appended = {.name = "imap.appended"},
+    .fetched = {.name = "imap.fetched"},
+};
+
+static char hint_dir[4096];
+static char spool_dir[4096];
+
+static void
+set_limits(const struct settings *set)
+{
+	imapd.limits = (struct conn_limits){
+	    .idle_ms = (int64_t)set->limits_idle,
+	    .input_ms = (int64_t)set->limits_input,
+	    .command_ms = (int64_t)set->limits_command,
+	    .output_ms = (int64_t)set->limits_output,
+	    .rate_min = set->limits_rate,
+	};
+	imapd.frame = (struct imap_frame_limits){
+	    .command = 4 * set->limits_line,
+	    .literal = IMAPD_LITERAL,
+	    .message = set->limits_message,
+	    .skip = IMAPD_SKIP,
+	};
+	imapd.frame_anon = (struct imap_frame_limits){
+	    .command = 2 * IMAPD_LINE_ANON,
+	    .literal = IMAPD_LITERAL_ANON,
+	    .message = 0,
+	    .skip = IMAPD_SKIP,
+	};
+}
+
+static void
+register_counters(void)
+{
+	stat_register(&imapd.commands);
+	stat_register(&imapd.logins);
+	stat_register(&imapd.refused);
+	stat_register(&imapd.appended);
+	stat_register(&imapd.fetched);
+}
+
+static int
+open_store(const struct settings *set, struct fail *f)
+{
+	struct store_conf conf;
+
+	store_conf_defaults(&conf);
+	(void)snprintf(hint_dir, sizeof(hint_dir), "%s/run/hint", set->home);
+	conf.hint_dir = hint_dir;
+	return store_open_path(&conf, set->store_path, &imapd.store, f);
+}
+
+static int
+open_directory(const struct settings *set, struct fail *f)
+{
+	const struct directory_config dir = {
+	    .path = set->directory_path, .create = true};
+	struct auth_config conf = auth_config_default();
+
+	if (directory_open(&dir, &imapd.directory, f) != 0) {
+		return -1;
+	}
+	return auth_open(&conf, imapd.directory, &imapd.auth, f);
+}
+
+static void
+stop(void)
+{
+	auth_close(&imapd.auth);
+	directory_close(&imapd.directory);
+	store_close(&imapd.store);
+}
+
+static int
+start(const struct settings *set, struct fail *f)
+{
+	imapd.set = set;
+	(void)snprintf(spool_dir, sizeof(spool_dir), "%s/run", set->home);
+	imapd.spool_dir = spool_dir;
+	set_limits(set);
+	register_counters();
+	if (open_store(set, f) != 0 || open_directory(set, f) != 0) {
+		stop();
+		return -1;
+	}
+	return 0;
+}
+
+static size_t
+paths(const struct settings *set, struct service_path out[SERVICE_PATHS_MAX])
+{
+	out[0] = (struct service_path){set->store_path, true};
+	out[1] = (struct service_path){set->directory_path, true};
+	return 2;
+}
+
+int
+main(int argc, char **argv)
+{
+	static const struct service_listener listeners[] = {
+	    {"imap", &imap_protocol},
+	    {"imaps", &imap_protocol},
+	};
+	static const struct service service = {
+	    .name = "imapd",
+	    .listeners = listeners,
+	    .n_listeners = COUNT_OF(listeners),
+	    .needs_tls = true,
+	    .paths = paths,
+	    .start = start,
+	    .stop = stop,
+	};
+
+	return service_main(&service, argc, argv);
+}

@@ -1,0 +1,59 @@
+/*
+ * tell: bring the client up to date.  [RFC 3501 5.2, 7.2 to 7.4]
+ *
+ * The session's view is what its client knows.  tell_changes() fetches the
+ * newest view, writes the difference as untagged responses, and keeps the new
+ * one.  Nothing else changes what sequence numbers mean.
+ *
+ * While a FETCH, STORE or SEARCH is answered no EXPUNGE may be sent
+ * [RFC 3501 7.4.1]; then a view in which messages are gone is put off whole,
+ * and the client goes on with the old one, in which they can still be read.
+ *
+ * Threads: session-owned.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/attr.h"
+#include "base/buf.h"
+#include "base/fail.h"
+#include "imapd/session.h"
+
+enum tell_how {		  /* bits */
+	TELL_EXPUNGE = 1, /* EXPUNGE may be sent */
+	TELL_CLAIM = 2,	  /* claim \Recent of what is new now, not later */
+};
+
+/*
+ * `quiet`: UIDs whose new flags are known to the client, or told otherwise;
+ * may be NULL.  `*put_off_out` (may be NULL): expunges keep the view old.
+ * -1: the store failed; the client was told nothing.
+ */
+int tell_changes(struct imap *im, unsigned how, const struct uidset *quiet,
+    bool *put_off_out, struct fail *f) MUST_CHECK;
+
+/* Whether messages wait that nobody has claimed as \Recent yet. */
+bool tell_unclaimed(const struct imap *im, const struct mbox *mbox);
+
+/* Claim them for this session.  -1 is logged by the caller. */
+int tell_claim(struct imap *im, struct fail *f) MUST_CHECK;
+
+/* How many messages of the mailbox are \Recent in this session. */
+uint32_t tell_recent(const struct selected *box, const struct mbox *mbox);
+
+/* "* 5 RECENT", if that is news or `always`. */
+void tell_put_recent(
+    struct buf *to, struct selected *box, const struct mbox *mbox, bool always);
+
+/* "FLAGS (...)" of a message in `mbox`. */
+void tell_put_flags(struct buf *to, const struct selected *box,
+    const struct mbox *mbox, const struct msg *msg);
+
+/* "* FLAGS (...)" and "* OK [PERMANENTFLAGS (...)]" */
+void tell_put_mailbox_flags(
+    struct buf *to, const struct mbox *mbox, bool read_only);
+
+/* "* 7 FETCH (FLAGS (...))", with UID and MODSEQ for who wants them. */
+void tell_put_fetch(struct buf *to, const struct imap *im,
+    const struct mbox *mbox, uint32_t seq, const struct msg *msg, bool flags);
