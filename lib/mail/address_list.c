@@ -320,6 +320,7 @@ struct entry {
 	char terminator;      /* , ; : or 0 */
 	size_t words;	      /* tokens before the angle */
 	size_t at;	      /* last "@" before the angle */
+	size_t name_to;	      /* the name ends there */
 	size_t open;	      /* "<" */
 	size_t close;	      /* ">" or where it should be */
 	bool route;	      /* "@" stands first in the angle */
@@ -349,6 +350,7 @@ outside_angle(const struct parser *p, struct entry *e, char c, size_t at)
 		/* "Ann <work> <ann@example.org>" */
 		if (before || e->angle_at == NOWHERE) {
 			open_angle(e, at);
+			e->name_to = at;
 		}
 		return false;
 	case '@':
@@ -490,7 +492,7 @@ fill_angle(struct parser *p, const struct entry *e, struct address *out)
 		out->route = joined(p, local, e->route_end, false);
 		local = e->route_end + 1;
 	}
-	out->name = joined(p, e->from, e->open, true);
+	out->name = joined(p, e->from, e->name_to, true);
 	out->local = present(joined(p, local, local_to, false));
 	if (e->angle_at != NOWHERE) {
 		out->domain =

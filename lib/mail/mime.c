@@ -429,27 +429,36 @@ add_child(struct parser *p, struct level *level)
 	p->current = child;
 }
 
+/* May no part be added?  Then the one in hand takes what follows. */
+static bool
+parts_are_out(struct parser *p)
+{
+	if (p->m->n_parts < p->limits->parts) {
+		return false;
+	}
+	part_at(p, p->current)->opaque = true;
+	p->m->limited = true;
+	return true;
+}
+
 /* The delimiter of an open level. */
 static void
 take_delimiter(struct parser *p, enum line_kind kind, uint32_t level)
 {
 	uint64_t end = p->at - line_end_before(p);
 
-	if (kind == LINE_OPEN && p->m->n_parts >= p->limits->parts) {
-		part_at(p, p->current)->opaque = true;
-		p->m->limited = true;
+	if (kind == LINE_OPEN && parts_are_out(p)) {
 		pass_line(p);
 		return;
 	}
 	end_parts(p, p->levels[level].part, end);
-	p->n_levels = level + 1;
+	p->n_levels = kind == LINE_CLOSE ? level : level + 1;
 	pass_line(p);
-	if (kind == LINE_CLOSE) {
-		p->n_levels = level;
-		return;
+	/* The end of a multipart without parts may have taken the last. */
+	if (kind == LINE_OPEN && !parts_are_out(p)) {
+		add_child(p, &p->levels[level]);
+		begin_part(p);
 	}
-	add_child(p, &p->levels[level]);
-	begin_part(p);
 }
 
 void

@@ -1,21 +1,26 @@
 #include "mail/received.h"
 
 #include "mail/address.h"
+#include "mail/charset.h"
 #include "mail/header.h"
 
 enum { CLAUSE_MAX = 512, FOLD_AT = 76 };
 
-/* Octets that a comment cannot hold as they are, or that are no text. */
+/* Octets that a comment cannot hold as they are, or that are no text; UTF-8
+ * is text.  [RFC 6531 3.7.3] */
 static void
 add_safe(struct sv s, struct buf *to)
 {
-	s = sv_sub(s, 0, CLAUSE_MAX);
-	for (size_t i = 0; i < s.len; i++) {
-		char c = s.p[i];
-		bool safe = (unsigned char)c > ' ' && c != 0x7f
-			    && strchr("()\\\"<>;,", c) == NULL;
+	bool utf8 = utf8_valid(s);
 
-		buf_add_char(to, safe ? c : '?');
+	s = utf8_cut(s, CLAUSE_MAX);
+	for (size_t i = 0; i < s.len; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+		bool safe = c >= 0x80 ? utf8
+				      : c > ' ' && c != 0x7f
+					    && strchr("()\\\"<>;,", c) == NULL;
+
+		buf_add_char(to, safe ? s.p[i] : '?');
 	}
 }
 

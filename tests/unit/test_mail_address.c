@@ -1,0 +1,318 @@
+#include "base/mem.h"
+#include "mail/address.h"
+#include "unit.h"
+
+static void
+add_part(struct buf *to, struct sv s)
+{
+	if (s.p == NULL) {
+		buf_add_char(to, '-');
+	} else {
+		buf_add_sv(to, s);
+	}
+	buf_add_char(to, '/');
+}
+
+/* name/route/local/domain/ of each, "-" for what is absent; "name{" and "}"
+ * for groups. */
+static void
+describe(const struct address_list *l, struct buf *to)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		const struct address *a = &l->at[i];
+
+		switch (a->kind) {
+		case ADDRESS_GROUP:
+			buf_add_sv(to, a->name);
+			buf_add_char(to, '{');
+			break;
+		case ADDRESS_GROUP_END:
+			buf_add_char(to, '}');
+			break;
+		case ADDRESS_MAILBOX:
+			add_part(to, a->name);
+			add_part(to, a->route);
+			add_part(to, a->local);
+			add_part(to, a->domain);
+			buf_add_char(to, ' ');
+			break;
+		}
+	}
+}
+
+static void
+address_lists_of_every_form_are_read(void **state)
+{
+	static const struct {
+		const char *body;
+		const char *want;
+	} rows[] = {
+	    {"", ""},
+	    {" , ,, ", ""},
+	    {"ann@example.org", "-/-/ann/example.org/ "},
+	    {"Ann <ann@example.org>, bob@x", "Ann/-/ann/example.org/ "
+					     "-/-/bob/x/ "},
+	    /* [RFC 5322 A.1.2] */
+	    {"\"Joe Q. Public\" <john.q.public@example.com>",
+		"Joe Q. Public/-/john.q.public/example.com/ "},
+	    {"Who? <one@y.test>", "Who?/-/one/y.test/ "},
+	    {"\"Giant; \\\"Big\\\" Box\" <sysservices@example.net>",
+		"Giant; \"Big\" Box/-/sysservices/example.net/ "},
+	    /* [RFC 5322 A.1.3] */
+	    {"A Group:Ed Jones <joe@where.test>,John <jdoe@one.test>;",
+		"A Group{Ed Jones/-/joe/where.test/ John/-/jdoe/one.test/ }"},
+	    {"Undisclosed recipients:;", "Undisclosed recipients{}"},
+	    {"a@b, G:c@d;, e@f", "-/-/a/b/ G{-/-/c/d/ }-/-/e/f/ "},
+	    {"G:c@d", "G{-/-/c/d/ }"},
+	    /* [RFC 5322 A.5] */
+	    {"Pete(A nice \\) chap) <pete(his account)@silly.test(his host)>",
+		"Pete/-/pete/silly.test/ "},
+	    {"A Group(Some people)\r\n     :Chris Jones <c@(Chris's host.)"
+	     "public.example>,\r\n joe@example.org,\r\n John <jdoe@one.test> "
+	     "(my dear friend); (the end of the group)",
+		"A Group{Chris Jones/-/c/public.example/ "
+		"-/-/joe/example.org/ John/-/jdoe/one.test/ }"},
+	    {"(Empty list)(start)Hidden recipients  :(nobody(that I know))  ;",
+		"Hidden recipients{}"},
+	    /* [RFC 5322 A.6.1] */
+	    {"Joe Q. Public <john.q.public@example.com>",
+		"Joe Q. Public/-/john.q.public/example.com/ "},
+	    {"Mary Smith <@node.test:mary@example.net>, , jdoe@test  . example",
+		"Mary Smith/@node.test/mary/example.net/ "
+		"-/-/jdoe/test.example/ "},
+	    {"<@a,@b:c@d>", "-/@a,@b/c/d/ "},
+	    /* [RFC 5322 A.6.3] */
+	    {"John Doe <jdoe@machine(comment).  example>",
+		"John Doe/-/jdoe/machine.example/ "},
+	    {"a . b @ c . d", "-/-/a.b/c.d/ "},
+	    /* a comment where the name should be */
+	    {"ann@example.org (Ann Example)",
+		"Ann Example/-/ann/example.org/ "},
+	    {"\"a b\"@x, <\"a\\\"b\"@x>", "-/-/a b/x/ -/-/a\"b/x/ "},
+	    {"a@[192.0.2.1]", "-/-/a/[192.0.2.1]/ "},
+	    {"Ann  \t Example <a@b>", "Ann Example/-/a/b/ "},
+	    {"\"Ann\" Example <a@b>", "Ann Example/-/a/b/ "},
+	    {"=?utf-8?Q?a,_<b>?= <a@b>", "=?utf-8?Q?a,_<b>?=/-/a/b/ "},
+	    {"\"\" <a@b>", "/-/a/b/ "},
+	    /* [RFC 6532] */
+	    {"J\xc3\xb6rg <j\xc3\xb6rg@\xc3\xa9.example>",
+		"J\xc3\xb6rg/-/j\xc3\xb6rg/\xc3\xa9.example/ "},
+	    {"J\xf6rg <a@b>", "J\xf6rg/-/a/b/ "},
+	    /* wrong in ways that are met */
+	    {"John Smith", "-/-/John Smith/-/ "},
+	    {"John john@x", "John/-/john/x/ "},
+	    {"Foo <a@b, Bar <c@d>", "Foo/-/a/b/ Bar/-/c/d/ "},
+	    {"Foo <a@b", "Foo/-/a/b/ "},
+	    {"<<a@b>>", "-/-/a/b/ "},
+	    {"Ann <work> <a@b>", "Ann <work>/-/a/b/ "},
+	    {"<>", "-/-//-/ "},
+	    {"@x", "-/-//x/ "},
+	    {"a@", "-/-/a// "},
+	    {"a@b@c", "-/-/a@b/c/ "},
+	    {"a@b; c@d", "-/-/a/b/ -/-/c/d/ "},
+	    {"\"open <a@b>, c@d", "\"open/-/a/b/ -/-/c/d/ "},
+	    {"(open <a@b>, c@d", "(open/-/a/b/ -/-/c/d/ "},
+	    {"[open@b, c@d", "-/-/[open/b/ -/-/c/d/ "},
+	    {"a@b c d, e@f", "-/-/a/b/ -/-/e/f/ "},
+	    {"<@a.b>", "-/-//a.b/ "},
+	    {"a:b:c@d;e", "a{-/-/b:c/d/ }-/-/e/-/ "},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct arena arena = {.head = NULL};
+		struct address_list list;
+		struct buf got = {.len = 0};
+
+		address_list_parse(
+		    sv_cstr(rows[i].body), ADDRESS_LIST_MAX, &arena, &list);
+		describe(&list, &got);
+		assert_string_equal(buf_cstr(&got), rows[i].want);
+		assert_false(list.cut);
+		buf_deinit(&got);
+		arena_deinit(&arena);
+	}
+}
+
+static void
+address_lists_keep_their_limit_and_close_groups(void **state)
+{
+	struct arena arena = {.head = NULL};
+	struct address_list list;
+
+	(void)state;
+	address_list_parse(SV("G:a@b,c@d,e@f;"), 3, &arena, &list);
+	assert_int_equal(list.n, 3);
+	assert_true(list.cut);
+	assert_int_equal(list.at[2].kind, ADDRESS_GROUP_END);
+	address_list_parse(SV("a@b,c@d,e@f,"), 3, &arena, &list);
+	assert_int_equal(list.n, 3);
+	assert_false(list.cut);
+	arena_deinit(&arena);
+}
+
+/* Each of these made some parser quadratic.  Memory is what can be counted:
+ * it must not be more than a small multiple of the text. */
+static void
+address_lists_of_a_million_octets_are_linear(void **state)
+{
+	static const char *const pieces[] = {"(", "((a)", "\"", "\"a\\", "[",
+	    "=?a?q?", "<@", "a@", "a.", ". ", ",", "a:", ":;", "<", "a b ",
+	    "(c)", "\r\n "};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(pieces); i++) {
+		struct arena arena = {.head = NULL};
+		struct address_list list;
+		struct buf text = {.len = 0};
+
+		while (text.len < 1000000) {
+			buf_add_str(&text, pieces[i]);
+		}
+		address_list_parse(
+		    buf_sv(&text), ADDRESS_LIST_MAX, &arena, &list);
+		assert_true(arena.used < text.len * 4 + 4000000);
+		buf_deinit(&text);
+		arena_deinit(&arena);
+	}
+}
+
+static void
+addresses_are_split_at_the_last_at(void **state)
+{
+	static const struct {
+		const char *address, *local, *domain;
+		bool ok;
+	} rows[] = {
+	    {"a@b", "a", "b", true},
+	    {"a@b@c", "a@b", "c", true},
+	    {"\"a@b\"@c", "\"a@b\"", "c", true},
+	    {"\"a\\\"@b\"@c", "\"a\\\"@b\"", "c", true},
+	    {"a", "a", "", false},
+	    {"", "", "", false},
+	    {"@", "", "", true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct sv local, domain;
+
+		assert_int_equal(
+		    address_split(sv_cstr(rows[i].address), &local, &domain),
+		    rows[i].ok);
+		assert_true(sv_eq(local, sv_cstr(rows[i].local)));
+		assert_true(sv_eq(domain, sv_cstr(rows[i].domain)));
+	}
+}
+
+/* [RFC 5233] */
+static void
+detail_is_behind_the_first_separator(void **state)
+{
+	struct sv user, detail;
+
+	(void)state;
+	assert_true(address_detail(SV("ann+a+b"), '+', &user, &detail));
+	assert_true(sv_eq(user, SV("ann")) && sv_eq(detail, SV("a+b")));
+	assert_false(address_detail(SV("ann"), '+', &user, &detail));
+	assert_true(sv_eq(user, SV("ann")) && detail.p == NULL);
+	assert_false(address_detail(SV("+ann"), '+', &user, &detail));
+	assert_true(sv_eq(user, SV("+ann")));
+}
+
+/* [RFC 5321 4.1.2, 4.5.3.1] */
+static void
+wire_forms_are_checked(void **state)
+{
+	static const struct {
+		const char *text;
+		bool local, local_utf8, domain, domain_utf8;
+	} rows[] = {
+	    {"a", true, true, true, true},
+	    {"a.b", true, true, true, true},
+	    {"a..b", false, false, false, false},
+	    {".a", false, false, false, false},
+	    {"a.", false, false, false, false},
+	    {"", false, false, false, false},
+	    {"a+b=c", true, true, false, false},
+	    {"a b", false, false, false, false},
+	    {"\"a b\"", true, true, false, false},
+	    {"\"a\\\"b\"", true, true, false, false},
+	    {"\"a\"b\"", false, false, false, false},
+	    {"\"a\\\"", false, false, false, false},
+	    {"\"\"", true, true, false, false},
+	    {"a-b", true, true, true, true},
+	    {"-a", true, true, false, false},
+	    {"a_b", true, true, false, false},
+	    {"\xc3\xa9.x", false, true, false, true},
+	    {"\xc3", false, false, false, false},
+	    {"[192.0.2.1]", false, false, true, true},
+	    {"[192.0.2]", false, false, false, false},
+	    {"[IPv6:2001:db8::1]", false, false, true, true},
+	    {"[2001:db8::1]", false, false, false, false},
+	    {"123456789012345678901234567890123456789012345678901234567890"
+	     "1234",
+		true, true, false, false},
+	    {"123456789012345678901234567890123456789012345678901234567890"
+	     "12345",
+		false, false, false, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct sv s = sv_cstr(rows[i].text);
+
+		assert_int_equal(address_local_valid(s, false), rows[i].local);
+		assert_int_equal(
+		    address_local_valid(s, true), rows[i].local_utf8);
+		assert_int_equal(
+		    address_domain_valid(s, false), rows[i].domain);
+		assert_int_equal(
+		    address_domain_valid(s, true), rows[i].domain_utf8);
+	}
+}
+
+static void
+canonical_addresses_compare(void **state)
+{
+	static const struct {
+		const char *address;
+		const char *want; /* NULL: none */
+	} rows[] = {
+	    {"Ann@Example.ORG", "Ann@example.org"},
+	    {"\"ann\"@x", "ann@x"},
+	    {"\"a\\nn\"@x", "ann@x"},
+	    {"\"a b\"@x", "\"a b\"@x"},
+	    {"ann", NULL},
+	    {"@x", NULL},
+	    {"ann@", NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct buf got = {.len = 0};
+
+		assert_int_equal(
+		    address_canonical(sv_cstr(rows[i].address), &got),
+		    rows[i].want != NULL);
+		assert_string_equal(
+		    buf_cstr(&got), rows[i].want != NULL ? rows[i].want : "");
+		buf_deinit(&got);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(address_lists_of_every_form_are_read),
+	    cmocka_unit_test(address_lists_keep_their_limit_and_close_groups),
+	    cmocka_unit_test(address_lists_of_a_million_octets_are_linear),
+	    cmocka_unit_test(addresses_are_split_at_the_last_at),
+	    cmocka_unit_test(detail_is_behind_the_first_separator),
+	    cmocka_unit_test(wire_forms_are_checked),
+	    cmocka_unit_test(canonical_addresses_compare),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
