@@ -7,6 +7,13 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* Either answer is right. */
+static void
+any(bool answer)
+{
+	(void)answer;
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -33,7 +40,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		ASSERT(d.zone == again.zone || d.zone > 99 * 60
 		       || d.zone < -99 * 60);
 	}
-	(void)date_parse_imap_day(text, &day);
+	any(date_parse_imap_day(text, &day));
 	buf_deinit(&out);
 	return 0;
 }

@@ -8,6 +8,13 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* Either answer is right. */
+static void
+any(bool answer)
+{
+	(void)answer;
+}
+
 static void
 ask_fields(const struct digest *d)
 {
@@ -15,7 +22,7 @@ ask_fields(const struct digest *d)
 	    {"From", 4}, {"X-Other", 7}, {"Subject", 7}, {"", 0}};
 	struct buf text = {.len = 0};
 
-	(void)digest_header_fields(d, names, COUNT_OF(names), &text);
+	any(digest_header_fields(d, names, COUNT_OF(names), &text));
 	for (size_t i = 0; i < COUNT_OF(names); i++) {
 		struct sv body = SV_EMPTY;
 		size_t at = 0;
@@ -64,9 +71,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		buf_deinit(&text);
 		return 0;
 	}
-	(void)digest_envelope(&d, &text);
-	(void)digest_structure(&d, &text);
-	(void)digest_body(&d, &text);
+	any(digest_envelope(&d, &text));
+	any(digest_structure(&d, &text));
+	any(digest_body(&d, &text));
 	ask_fields(&d);
 	ask_spans(&d);
 	buf_deinit(&text);

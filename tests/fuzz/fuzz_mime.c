@@ -9,6 +9,13 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* Either answer is right. */
+static void
+any(bool answer)
+{
+	(void)answer;
+}
+
 /* Small limits, so that a fuzzer meets them. */
 static const struct mime_limits tight = {
     .parts = 6, .depth = 3, .params = 3, .header_max = 200};
@@ -50,7 +57,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	ASSERT(check_digest(&m) == NULL);
 	find_sections(&m);
 	search_key_init(&key, SV("nOt in it: \xc3\xa9"));
-	(void)search_message(&key, &m, true);
+	any(search_message(&key, &m, true));
 	search_key_deinit(&key);
 	arena_deinit(&arena);
 	return 0;

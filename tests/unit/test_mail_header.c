@@ -84,10 +84,10 @@ header_fields_come_as_they_stand_with_the_blank_line(void **state)
 		bool invert;
 		const char *want;
 	} rows[] = {
-	    {{SV("A"), SV("x")}, false, "a: 2\r\n 3\r\n\r\n"},
-	    {{SV("b"), SV("x")}, false, "B: 1\r\nB : 4\r\n\r\n"},
-	    {{SV("b"), SV("x")}, true, "a: 2\r\n 3\r\n\r\n"},
-	    {{SV("x"), SV("y")}, false, "\r\n"},
+	    {{{"A", 1}, {"x", 1}}, false, "a: 2\r\n 3\r\n\r\n"},
+	    {{{"b", 1}, {"x", 1}}, false, "B: 1\r\nB : 4\r\n\r\n"},
+	    {{{"b", 1}, {"x", 1}}, true, "a: 2\r\n 3\r\n\r\n"},
+	    {{{"x", 1}, {"y", 1}}, false, "\r\n"},
 	};
 
 	(void)state;
