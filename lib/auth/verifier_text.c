@@ -135,6 +135,12 @@ parse_crypt(struct sv s, char out[VERIFIER_CRYPT_MAX + 1], struct fail *f)
 }
 
 static int
+given_twice(struct fail *f)
+{
+	return fail_set(f, FAIL_SYNTAX, "stored keys: one kind given twice");
+}
+
+static int
 parse_word(struct sv word, struct verifier *v, struct fail *f)
 {
 	static const struct sv crypt_name = {"{CRYPT}", 7};
@@ -142,12 +148,18 @@ parse_word(struct sv word, struct verifier *v, struct fail *f)
 	struct sv name = sv_cut(&rest, '$');
 
 	if (sv_starts_nocase(word, crypt_name)) {
-		return parse_crypt(sv_from(word, crypt_name.len), v->crypt, f);
+		return v->crypt[0] != '\0'
+			   ? given_twice(f)
+			   : parse_crypt(
+			       sv_from(word, crypt_name.len), v->crypt, f);
 	}
 	for (size_t i = 0; i < COUNT_OF(scram_names); i++) {
+		struct scram_keys *keys = &v->scram[scram_names[i].hash];
+
 		if (sv_eq(name, scram_names[i].name)) {
-			return parse_scram(rest, scram_names[i].hash,
-			    &v->scram[scram_names[i].hash], f);
+			return keys->present ? given_twice(f)
+					     : parse_scram(rest,
+						 scram_names[i].hash, keys, f);
 		}
 	}
 	return 0;

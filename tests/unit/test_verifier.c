@@ -271,6 +271,7 @@ damaged_texts_are_refused(void **state)
 	    "{CRYPT}secret",
 	    "{CRYPT}$1$salt$hash",
 	    "{CRYPT}$6$sa:lt$hash",
+	    "{CRYPT}$6$salt$hash {CRYPT}$6$salt$hash",
 	};
 
 	(void)state;
