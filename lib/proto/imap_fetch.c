@@ -46,20 +46,21 @@ static const struct {
     {{"RFC822.TEXT", 11}, SECTION_TEXT, false},
 };
 
-static int
-section_add(struct fetch_parse *p, struct imap_section **out)
+/* One more section, or NULL with the error set. */
+static struct imap_section *
+section_add(struct fetch_parse *p)
 {
 	struct imap_fetch_args *a = p->args;
 
 	if (a->n_sections == IMAP_SECTIONS_MAX) {
-		return imap_lex_fail(
+		(void)imap_lex_fail(
 		    p->lex, IMAP_ERR_LIMIT, "too many body sections");
+		return NULL;
 	}
 	a->sections = arena_grow(p->lex->arena, a->sections, a->n_sections,
 	    &p->cap, sizeof(*a->sections));
-	*out = &a->sections[a->n_sections++];
-	**out = (struct imap_section){0};
-	return 0;
+	a->sections[a->n_sections] = (struct imap_section){0};
+	return &a->sections[a->n_sections++];
 }
 
 /* ---- BODY[...] ---- */
@@ -140,7 +141,7 @@ lex_section_text(struct imap_lex *lex, struct imap_section *s)
 static int
 lex_section_part(struct imap_lex *lex, struct imap_section *s, bool *more_out)
 {
-	uint32_t part[IMAP_SECTION_DEPTH];
+	uint32_t part[IMAP_SECTION_DEPTH] = {0};
 	uint32_t *copy;
 	int c = imap_lex_peek(lex);
 
@@ -225,11 +226,11 @@ static int
 lex_body_section(struct fetch_parse *p, bool peek)
 {
 	struct imap_lex *lex = p->lex;
-	struct imap_section *s;
+	struct imap_section *s = section_add(p);
 	struct buf label = {0};
-	bool more;
+	bool more = false;
 
-	if (section_add(p, &s) != 0 || imap_lex_char(lex, '[') != 0
+	if (s == NULL || imap_lex_char(lex, '[') != 0
 	    || lex_section_part(lex, s, &more) != 0
 	    || (more && lex_section_text(lex, s) != 0)
 	    || imap_lex_char(lex, ']') != 0 || lex_partial(lex, s) != 0) {
@@ -270,7 +271,8 @@ lex_att(struct fetch_parse *p)
 	}
 	for (size_t i = 0; i < COUNT_OF(rfc822_atts); i++) {
 		if (sv_eq_nocase(name, rfc822_atts[i].name)) {
-			if (section_add(p, &s) != 0) {
+			s = section_add(p);
+			if (s == NULL) {
 				return -1;
 			}
 			s->what.what = rfc822_atts[i].what;

@@ -138,10 +138,11 @@ imap_match(const struct imap_match *m, struct sv name)
 	}
 	for (size_t i = 0; i < name.len; i++) {
 		char c = name.p[i];
-		char lower = i < fold ? ascii_lower(c) : c;
-		char upper = i < fold ? ascii_upper(c) : c;
-
-		step(state, m, upper, lower);
+		if (i < fold) {
+			step(state, m, ascii_upper(c), ascii_lower(c));
+		} else {
+			step(state, m, c, c);
+		}
 	}
 	return (state[m->n / 64] >> m->n % 64 & 1) != 0;
 }

@@ -107,7 +107,10 @@ imap_put_text(struct buf *to, struct sv s)
 	for (size_t i = 0; i < s.len; i++) {
 		unsigned char u = (unsigned char)s.p[i];
 
-		p[i] = u >= 0x20 && u < 0x7f ? s.p[i] : '?';
+		p[i] = s.p[i];
+		if (u < 0x20 || u >= 0x7f) {
+			p[i] = '?';
+		}
 	}
 	to->len += s.len;
 }

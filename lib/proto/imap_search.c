@@ -1,5 +1,6 @@
 #include "proto/imap_search.h"
 
+#include "base/mem.h"
 #include "proto/imap_date.h"
 #include "proto/imap_flag.h"
 
@@ -319,10 +320,14 @@ lex_key_list(struct search_parse *p, struct imap_search **out)
 	struct imap_search *first = NULL, **tail = &first;
 
 	do {
-		if (lex_key(p, tail) != 0) {
+		struct imap_search *key = NULL;
+
+		if (lex_key(p, &key) != 0) {
 			return -1;
 		}
-		tail = &(*tail)->next;
+		ASSERT(key != NULL);
+		*tail = key;
+		tail = &key->next;
 	} while (imap_lex_take(p->lex, ' '));
 	if (first->next == NULL) {
 		*out = first;

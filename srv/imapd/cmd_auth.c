@@ -10,6 +10,9 @@
 #include "net/tls.h"
 #include "proto/imap_out.h"
 
+/* Octets of a response in base64. */
+enum { RESPONSE_MAX = 2 * AUTH_INPUT_MAX };
+
 void
 run_starttls(struct command *cmd)
 {
@@ -159,7 +162,7 @@ exchange(struct command *cmd, struct sv challenge, struct sv *out)
 	(void)c_write(c, challenge);
 	(void)c_write(c, SV("\r\n"));
 	rc = c_flush(c);
-	rc = rc == 0 ? c_line(c, 2 * AUTH_INPUT_MAX, LINE_CRLF_OR_LF, out) : rc;
+	rc = rc == 0 ? c_line(c, RESPONSE_MAX, LINE_CRLF_OR_LF, out) : rc;
 	if (rc == -EMSGSIZE) {
 		reply_bad(cmd, "The response is too long");
 		return -1;

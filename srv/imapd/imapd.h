@@ -32,9 +32,10 @@ struct imapd {
 extern struct imapd imapd;
 
 enum {
-	IMAPD_LINE_ANON = 8192,	   /* octets of a line before login */
-	IMAPD_LITERAL_ANON = 4096, /* and of a literal */
-	IMAPD_LITERAL = 65536,	   /* after login; messages apart */
-	IMAPD_SKIP = 1 << 20,	   /* of a refused literal on its way */
-	IMAPD_BAD_MAX = 20,	   /* wrong commands in a row end a session */
+	IMAPD_LINE_ANON = 8192,	    /* octets of a line before login */
+	IMAPD_LITERAL_ANON = 4096,  /* and of a literal */
+	IMAPD_COMMAND_ANON = 16384, /* of all of them in one command */
+	IMAPD_LITERAL = 65536,	    /* after login; messages apart */
+	IMAPD_SKIP = 1 << 20,	    /* of a refused literal on its way */
+	IMAPD_BAD_MAX = 20,	    /* wrong commands in a row end a session */
 };

@@ -37,7 +37,7 @@ set_limits(const struct settings *set)
 	    .skip = IMAPD_SKIP,
 	};
 	imapd.frame_anon = (struct imap_frame_limits){
-	    .command = 2 * IMAPD_LINE_ANON,
+	    .command = IMAPD_COMMAND_ANON,
 	    .literal = IMAPD_LITERAL_ANON,
 	    .message = 0,
 	    .skip = IMAPD_SKIP,

@@ -23,14 +23,15 @@ matches(struct sv pattern, struct sv name)
 		bool wild = p == '*' || p == '%';
 
 		for (size_t k = 0; k <= name.len; k++) {
-			char c = k != 0 ? name.p[k - 1] : '\0';
-			bool goes_on = p == '*' || c != '/';
+			bool goes_on =
+			    k != 0 && (p == '*' || name.p[k - 1] != '/');
 
 			if (wild) {
-				t[i][k] = t[i - 1][k]
-					  || (k != 0 && goes_on && t[i][k - 1]);
+				t[i][k] =
+				    t[i - 1][k] || (goes_on && t[i][k - 1]);
 			} else {
-				t[i][k] = k != 0 && p == c && t[i - 1][k - 1];
+				t[i][k] = k != 0 && p == name.p[k - 1]
+					  && t[i - 1][k - 1];
 			}
 		}
 	}

@@ -132,8 +132,7 @@ rfc3501_5_1_3_other_forms_are_refused(void **state)
 	    "&3gA-",		  /* the other half */
 	    "&2D0AYQ-",		  /* a pair that is none */
 	    "&Jj/o-",		  /* "/" is no digit here */
-	    "a\x80"
-	    "b",
+	    "a\x80-",
 	    "\xc3\xbc", /* raw UTF-8 */
 	    "a\tb",
 	    "a\x7f",
