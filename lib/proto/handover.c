@@ -46,6 +46,8 @@ handover_session_write(const struct handover_session *session, struct buf *to)
 	add_value(to, "peer", session->peer);
 	add_value(to, "tls", session->tls ? SV("1") : SV("0"));
 	add_value(to, "loopback", session->loopback ? SV("1") : SV("0"));
+	add_hex(to, "unique", session->unique);
+	add_hex(to, "exporter", session->exporter);
 	add_value(to, "id", session->id);
 	buf_add_str(to, "\r\n");
 }
@@ -55,8 +57,6 @@ handover_auth_write(const struct handover_auth *auth, struct buf *to)
 {
 	buf_add_str(to, "XAUTH ");
 	buf_add_sv(to, auth->mech);
-	add_hex(to, "unique", auth->unique);
-	add_hex(to, "exporter", auth->exporter);
 	if (auth->has_initial) {
 		add_value(to, "initial", auth->initial);
 	}
@@ -229,6 +229,8 @@ parse_session(struct sv rest, struct arena *arena, struct handover_session *out)
 	    || !take_value(&rest, SV("peer"), arena, &out->peer)
 	    || !take_bool(&rest, SV("tls"), &out->tls)
 	    || !take_bool(&rest, SV("loopback"), &out->loopback)
+	    || !take_hex(&rest, SV("unique"), arena, &out->unique)
+	    || !take_hex(&rest, SV("exporter"), arena, &out->exporter)
 	    || !take_value(&rest, SV("id"), arena, &out->id)) {
 		return false;
 	}
@@ -240,9 +242,7 @@ static bool
 parse_auth(struct sv rest, struct arena *arena, struct handover_auth *out)
 {
 	out->mech = sv_cut(&rest, ' ');
-	if (out->mech.len == 0
-	    || !take_hex(&rest, SV("unique"), arena, &out->unique)
-	    || !take_hex(&rest, SV("exporter"), arena, &out->exporter)) {
+	if (out->mech.len == 0) {
 		return false;
 	}
 	out->has_initial = rest.len > 0;

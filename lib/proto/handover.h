@@ -4,18 +4,19 @@
  * A Unix-domain stream socket; smtpd is the client.  The language is LMTP
  * [RFC 2033] without LHLO, with MAIL, RCPT, RSET, NOOP and QUIT as there, and
  *
- *	XSESSION kind=K peer=A tls=B loopback=B id=I
+ *	XSESSION kind=K peer=A tls=B loopback=B unique=H exporter=H id=I
  *		Whom smtpd speaks for from now on: K is `mx` (mail for us) or
- *		`submission`, A the peer's address as text, I smtpd's session
- *		id.  Forgets who was signed in.  250; of a submission the text
- *		is the names of the SASL mechanisms to offer.
+ *		`submission`, A the peer's address as text, H channel binding
+ *		data in hex or empty, I smtpd's session id.  Forgets who was
+ *		signed in.  250; of a submission the text is the names of the
+ *		SASL mechanisms to offer.
  *
- *	XAUTH mechanism unique=H exporter=H [initial=R]
- *		A SASL exchange, relayed step by step: H is channel binding
- *		data in hex, or empty, R a response in base64 or "=".  334 with
- *		a challenge, to which the next line is the response or "*";
- *		235 with the account's address as its text; or a refusal.
- *		lmtpd waits where an attempt is to be slowed.
+ *	XAUTH mechanism [initial=R]
+ *		A SASL exchange, relayed step by step: R is a response in
+ *		base64 or "=".  334 with a challenge, to which the next line is
+ *		the response or "*"; 235 with the account's address as its
+ *		text; or a refusal.  lmtpd waits where an attempt is to be
+ *		slowed.
  *
  *	XHAND size prefix
  *		The message, in place of DATA: a sealed memfd, or a file that
@@ -67,13 +68,13 @@ struct handover_session {
 	bool tls;
 	bool loopback;
 	struct sv peer;
+	struct sv unique;   /* raw octets */
+	struct sv exporter; /* raw octets */
 	struct sv id;
 };
 
 struct handover_auth {
 	struct sv mech;
-	struct sv unique;   /* raw octets */
-	struct sv exporter; /* raw octets */
 	bool has_initial;
 	struct sv initial; /* base64, or "=" */
 };

@@ -21,11 +21,11 @@ commands_are_read_as_written(void **state)
 	    .submission = true,
 	    .tls = true,
 	    .peer = SV("2001:db8::1"),
+	    .exporter = SV("\x00\xff\x7f"),
 	    .id = SV("a b+c"),
 	};
 	const struct handover_auth auth = {
 	    .mech = SV("SCRAM-SHA-256-PLUS"),
-	    .exporter = SV("\x00\xff\x7f"),
 	    .has_initial = true,
 	    .initial = SV("="),
 	};
@@ -40,14 +40,14 @@ commands_are_read_as_written(void **state)
 	assert_true(cmd.session.submission && cmd.session.tls);
 	assert_false(cmd.session.loopback);
 	assert_true(sv_eq(cmd.session.peer, session.peer));
+	assert_int_equal(cmd.session.unique.len, 0);
+	assert_true(sv_eq(cmd.session.exporter, session.exporter));
 	assert_true(sv_eq(cmd.session.id, session.id));
 	buf_clear(&b);
 	handover_auth_write(&auth, &b);
 	assert_null(parse(&b, &a, &cmd));
 	assert_int_equal(cmd.verb, HANDOVER_AUTH);
 	assert_true(sv_eq(cmd.auth.mech, auth.mech));
-	assert_int_equal(cmd.auth.unique.len, 0);
-	assert_true(sv_eq(cmd.auth.exporter, auth.exporter));
 	assert_true(cmd.auth.has_initial);
 	assert_true(sv_eq(cmd.auth.initial, auth.initial));
 	buf_clear(&b);
@@ -99,14 +99,15 @@ static void
 malformed_commands_are_refused(void **state)
 {
 	static const char *const lines[] = {"XSESSION", "XSESSION kind=mx",
-	    "XSESSION kind=x peer=a tls=0 loopback=0 id=1",
-	    "XSESSION kind=mx peer=a tls=2 loopback=0 id=1",
-	    "XSESSION kind=mx peer=a tls=0 loopback=0 id=1 more=1",
-	    "XSESSION kind=mx peer=+0Z tls=0 loopback=0 id=1", "XAUTH",
-	    "XAUTH PLAIN",
-	    "XAUTH PLAIN unique=0 exporter=", "XAUTH PLAIN unique=0g exporter=",
-	    "XAUTH PLAIN unique= exporter= x", "XHAND", "XHAND 1", "XHAND 1 2",
-	    "XHAND x 0", "XDONE", "XDONE maybe", "EHLO x", "DATAX", ""};
+	    "XSESSION kind=x peer=a tls=0 loopback=0 unique= exporter= id=1",
+	    "XSESSION kind=mx peer=a tls=2 loopback=0 unique= exporter= id=1",
+	    "XSESSION kind=mx peer=a tls=0 loopback=0 unique=0 exporter= id=1",
+	    "XSESSION kind=mx peer=a tls=0 loopback=0 unique=0g exporter= id=1",
+	    "XSESSION kind=mx peer=+0Z tls=0 loopback=0 unique= exporter= id=",
+	    "XSESSION kind=mx peer=a tls=0 loopback=0 unique= exporter= id=1 x",
+	    "XAUTH", "XAUTH PLAIN x", "XAUTH PLAIN initial=+0", "XHAND",
+	    "XHAND 1", "XHAND 1 2", "XHAND x 0", "XDONE", "XDONE maybe",
+	    "EHLO x", "DATAX", ""};
 	struct arena a = {0};
 
 	(void)state;
