@@ -1,0 +1,287 @@
+#include "lmtpd/deliver.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "lmtpd/lmtpd.h"
+#include "mail/digest.h"
+#include "mail/header.h"
+#include "mail/received.h"
+
+static const struct smtp_reply delivered = {250, "2.0.0", "Delivered"};
+static const struct smtp_reply looping = {
+    554, "5.4.6", "Too many hops: the message goes in circles"};
+static const struct smtp_reply closed = {550, "5.2.1", "Mailbox is closed"};
+
+int
+content_map(
+    int fd, uint64_t size, uint64_t prefix, struct content *out, struct fail *f)
+{
+	*out = (struct content){.fd = fd, .prefix = prefix};
+	if (size == 0) {
+		return 0;
+	}
+	void *at = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+
+	if (at == MAP_FAILED) {
+		return fail_sys(f, "map the message");
+	}
+	out->text = sv_make(at, size);
+	return 0;
+}
+
+void
+content_unmap(struct content *c)
+{
+	if (c->text.len > 0) {
+		/* munmap() takes what mmap() gave, which was not const. */
+		(void)munmap((void *)(uintptr_t)c->text.p, c->text.len);
+	}
+	c->text = SV_EMPTY;
+}
+
+/* ---- keys ---- */
+
+/* What a client repeats when it tries again: sender and content.  The trace
+ * fields in front are of this attempt. */
+static struct fingerprint
+content_print(const struct content *content, struct sv sender)
+{
+	struct sv text = sv_from(content->text, content->prefix);
+	uint64_t seed[2];
+	struct fingerprint print;
+
+	pending_seed(seed);
+	print.h[0] = siphash(seed, text.p, text.len);
+	print.h[1] = (uint64_t)crc32c(0, text.p, text.len) << 32
+		     | (uint64_t)crc32c(0, sender.p, sender.len);
+	return print;
+}
+
+/* The same for one of its targets. */
+static struct fingerprint
+target_print(const struct fingerprint *content, const struct target *t)
+{
+	struct fingerprint print;
+	uint64_t seed[2] = {content->h[0], content->h[1]};
+
+	print.h[0] = siphash(seed, t->account_id, DIRECTORY_ID_LEN);
+	seed[1] ^= print.h[0];
+	print.h[1] = siphash(seed, t->mailbox.p, t->mailbox.len);
+	return print;
+}
+
+/* ---- storing ---- */
+
+struct job {
+	struct envelope *e;
+	const struct content *content;
+	struct sv sender;
+	uint64_t session;
+	struct arena *arena;
+	struct msg_source source;
+	struct delivery *deliveries; /* of the targets without `bad` */
+	size_t *target_of;	     /* by delivery */
+	size_t n;
+	struct outcome *out;
+};
+
+static void
+prepare(struct job *j)
+{
+	struct envelope *e = j->e;
+	struct fingerprint print = content_print(j->content, j->sender);
+
+	j->deliveries =
+	    arena_array(j->arena, e->n_targets, sizeof(*j->deliveries));
+	j->target_of =
+	    arena_array(j->arena, e->n_targets, sizeof(*j->target_of));
+	j->out->claims = xcalloc(e->n_targets, sizeof(*j->out->claims));
+	for (size_t i = 0; i < e->n_targets; i++) {
+		struct target *t = &e->targets[i];
+
+		if (t->bad == NULL) {
+			t->bad = target_room(t, j->content->text.len);
+		}
+		if (t->bad != NULL) {
+			continue;
+		}
+		struct claim claim = pending_claim(target_print(&print, t));
+
+		j->out->claims[j->n] = claim;
+		j->target_of[j->n] = i;
+		j->deliveries[j->n++] = (struct delivery){
+		    .account_id = t->account_id,
+		    .mailbox = t->mailbox,
+		    .key = {claim.key[0], claim.key[1]},
+		};
+	}
+	j->out->n_claims = j->n;
+}
+
+/* What the store found no tree of gets one: the directory knows it. */
+static bool
+make_absent(struct job *j)
+{
+	bool made = false;
+
+	for (size_t i = 0; i < j->n; i++) {
+		struct delivery *d = &j->deliveries[i];
+
+		if (d->rc != 0 && d->fail.kind == FAIL_ABSENT) {
+			d->rc = account_create(
+			    lmtpd.store, d->account_id, &d->fail);
+			made = made || d->rc == 0;
+			d->rc = -1;
+		}
+	}
+	return made;
+}
+
+static void
+store(struct job *j, struct delivery *to, size_t n)
+{
+	struct fail f;
+
+	if (store_deliver(lmtpd.store, &j->source, to, n, &f) == 0) {
+		return;
+	}
+	for (size_t i = 0; i < n; i++) {
+		to[i].rc = -1;
+		to[i].fail = f;
+	}
+}
+
+/* Try again those whose tree has just been made, one by one: it is rare. */
+static void
+store_again(struct job *j)
+{
+	for (size_t i = 0; i < j->n; i++) {
+		if (j->deliveries[i].rc != 0
+		    && j->deliveries[i].fail.kind == FAIL_ABSENT) {
+			store(j, &j->deliveries[i], 1);
+		}
+	}
+}
+
+static const struct smtp_reply *
+reply_of(const struct delivery *d)
+{
+	if (d->rc == 0) {
+		return NULL;
+	}
+	return d->fail.kind == FAIL_PERM ? &closed
+					 : smtp_reply_for(d->fail.kind);
+}
+
+static void
+note_outcomes(struct job *j)
+{
+	for (size_t i = 0; i < j->n; i++) {
+		const struct delivery *d = &j->deliveries[i];
+		struct target *t = &j->e->targets[j->target_of[i]];
+
+		t->bad = reply_of(d);
+		if (d->rc != 0) {
+			LOG(LOG_ERROR, "delivery.failed",
+			    kv_hex("session", j->session),
+			    kv_sv("account", t->address), kv_fail(&d->fail));
+			continue;
+		}
+		stat_add(&lmtpd.duplicates, d->duplicate ? 1 : 0);
+		LOG(LOG_INFO, "delivered", kv_hex("session", j->session),
+		    kv_sv("account", t->address), kv_sv("sender", j->sender),
+		    kv_u64("size", j->content->text.len),
+		    kv_u64("duplicate", d->duplicate));
+	}
+}
+
+/* ---- answers ---- */
+
+/*
+ * A recipient that leads to several accounts gets one answer: that of a
+ * failure that may pass, so that the client tries again (those who have it
+ * will not get it twice); else success if anybody has it.
+ */
+static const struct smtp_reply *
+combine(const struct envelope *e, const struct recipient *rcpt)
+{
+	const struct smtp_reply *perm = NULL;
+	bool any = false;
+
+	for (size_t i = 0; i < rcpt->n_targets; i++) {
+		const struct smtp_reply *bad = e->targets[rcpt->targets[i]].bad;
+
+		if (bad != NULL && bad->code < 500) {
+			return bad;
+		}
+		perm = bad != NULL ? bad : perm;
+		any = any || bad == NULL;
+	}
+	return any ? &delivered : perm;
+}
+
+static void
+count_reply(const struct smtp_reply *reply)
+{
+	struct stat_counter *c = reply->code < 300   ? &lmtpd.delivered
+				 : reply->code < 500 ? &lmtpd.deferred
+						     : &lmtpd.refused;
+
+	stat_add(c, 1);
+}
+
+static bool
+goes_in_circles(const struct content *content)
+{
+	unsigned max = (unsigned)lmtpd.set->lmtp_hops;
+	struct sv head = sv_sub(content->text, 0, header_size(content->text));
+
+	return received_count(head, max + 1) > max;
+}
+
+void
+deliver(struct envelope *e, const struct content *content, struct sv sender,
+    uint64_t session, struct arena *arena, struct outcome *out)
+{
+	struct buf digest = {0};
+	struct job j = {
+	    .e = e,
+	    .content = content,
+	    .sender = sender,
+	    .session = session,
+	    .arena = arena,
+	    .out = out,
+	};
+	bool loop = goes_in_circles(content);
+
+	*out = (struct outcome){
+	    .replies = arena_array(arena, e->n_rcpts, sizeof(*out->replies))};
+	stat_add(&lmtpd.messages, 1);
+	if (!loop) {
+		prepare(&j);
+	}
+	if (j.n > 0) {
+		(void)digest_build(content->text, &digest);
+		j.source = (struct msg_source){
+		    .body = content->fd < 0 ? content->text : SV_EMPTY,
+		    .fd = content->fd,
+		    .fd_len = content->fd < 0 ? 0 : content->text.len,
+		    .digest = buf_sv(&digest),
+		};
+		store(&j, j.deliveries, j.n);
+		if (make_absent(&j)) {
+			store_again(&j);
+		}
+		note_outcomes(&j);
+		buf_deinit(&digest);
+	}
+	for (size_t i = 0; i < e->n_rcpts; i++) {
+		out->replies[i] = loop ? &looping : combine(e, &e->rcpts[i]);
+		count_reply(out->replies[i]);
+	}
+}

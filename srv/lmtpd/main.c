@@ -1,0 +1,143 @@
+/* lmtpd: final delivery, by LMTP and from smtpd.  lmtpd(8) */
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "lmtpd/lmtpd.h"
+#include "lmtpd/pending.h"
+#include "mta/collect.h"
+#include "net/service.h"
+#include "proto/handover.h"
+
+struct lmtpd lmtpd = {
+    .messages = {.name = "lmtp.messages"},
+    .delivered = {.name = "lmtp.delivered"},
+    .deferred = {.name = "lmtp.deferred"},
+    .refused = {.name = "lmtp.refused"},
+    .duplicates = {.name = "lmtp.duplicates"},
+};
+
+enum { HANDOVER_IDLE_MS = 15 * 60 * 1000 };
+
+static char hint_dir[4096];
+static char pending_path[4096];
+
+static void
+set_limits(const struct settings *set)
+{
+	lmtpd.lmtp_limits = (struct conn_limits){
+	    .idle_ms = (int64_t)set->lmtp_idle,
+	    .input_ms = (int64_t)set->limits_input,
+	    .command_ms = (int64_t)set->limits_command,
+	    .output_ms = (int64_t)set->limits_output,
+	    .rate_min = set->limits_rate,
+	};
+	lmtpd.handover_limits = lmtpd.lmtp_limits;
+	lmtpd.handover_limits.idle_ms = HANDOVER_IDLE_MS;
+	lmtpd.handover_limits.input_ms = HANDOVER_IDLE_MS;
+	lmtp_protocol.limits = &lmtpd.lmtp_limits;
+	handover_protocol.limits = &lmtpd.handover_limits;
+}
+
+static void
+set_receivers(const struct settings *set)
+{
+	lmtpd.lmtp = (struct receiver_conf){
+	    .host = set->server_hostname,
+	    .lmtp = true,
+	    .ext = SMTP_EXT_PIPELINING | SMTP_EXT_SIZE | SMTP_EXT_8BITMIME
+		   | SMTP_EXT_ENHANCED | SMTP_EXT_CHUNKING | SMTP_EXT_BINARYMIME
+		   | SMTP_EXT_SMTPUTF8,
+	    .size_max = set->limits_message,
+	    .rcpts_max = (unsigned)set->lmtp_recipients,
+	    .text_ms = (int64_t)set->limits_command,
+	    .rate_min = set->limits_rate,
+	};
+	lmtpd.handover = lmtpd.lmtp;
+	/* smtpd holds its peers to the limit; it adds fields in front. */
+	lmtpd.handover.size_max += 64 * 1024;
+}
+
+static void
+register_counters(void)
+{
+	stat_register(&lmtpd.messages);
+	stat_register(&lmtpd.delivered);
+	stat_register(&lmtpd.deferred);
+	stat_register(&lmtpd.refused);
+	stat_register(&lmtpd.duplicates);
+}
+
+static int
+open_files(const struct settings *set, struct fail *f)
+{
+	const struct collect_pool pool = {
+	    .spool = set->lmtp_spool,
+	    .memory_max = HANDOVER_MEMORY_MAX,
+	    .pool_max = set->lmtp_memory,
+	};
+	struct store_conf conf;
+
+	store_conf_defaults(&conf);
+	(void)snprintf(hint_dir, sizeof(hint_dir), "%s/run/hint", set->home);
+	conf.hint_dir = hint_dir;
+	(void)snprintf(pending_path, sizeof(pending_path),
+	    "%s/run/lmtpd.pending", set->home);
+	if (collect_init_pool(&pool, f) != 0
+	    || pending_open(pending_path, f) != 0
+	    || directory_open_settings(set, true, &lmtpd.directory, f) != 0
+	    || auth_open_settings(set, lmtpd.directory, &lmtpd.auth, f) != 0) {
+		return -1;
+	}
+	return store_open_path(&conf, set->store_path, &lmtpd.store, f);
+}
+
+static void
+stop(void)
+{
+	auth_close(&lmtpd.auth);
+	directory_close(&lmtpd.directory);
+	store_close(&lmtpd.store);
+	pending_close();
+}
+
+static int
+start(const struct settings *set, struct fail *f)
+{
+	lmtpd.set = set;
+	set_limits(set);
+	set_receivers(set);
+	register_counters();
+	if (open_files(set, f) != 0) {
+		stop();
+		return -1;
+	}
+	return 0;
+}
+
+static size_t
+paths(const struct settings *set, struct service_path out[SERVICE_PATHS_MAX])
+{
+	out[0] = (struct service_path){set->store_path, true};
+	out[1] = (struct service_path){set->directory_path, true};
+	out[2] = (struct service_path){set->lmtp_spool, true};
+	return 3;
+}
+
+int
+main(int argc, char **argv)
+{
+	static const struct service_listener listeners[] = {
+	    {"lmtp", &lmtp_protocol},
+	    {"handover", &handover_protocol},
+	};
+	static const struct service service = {
+	    .name = "lmtpd",
+	    .listeners = listeners,
+	    .n_listeners = COUNT_OF(listeners),
+	    .paths = paths,
+	    .start = start,
+	    .stop = stop,
+	};
+
+	return service_main(&service, argc, argv);
+}

@@ -1,0 +1,291 @@
+#include "lmtpd/pending.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/lock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/random.h"
+
+enum {
+	BUCKETS = 4 * 1024, /* a power of two */
+	NONE = PENDING_SLOTS,
+};
+
+/* Mailers give up after 4 or 5 days. [RFC 5321 4.5.4.1] */
+#define KEEP_MS ((uint64_t)7 * 24 * 3600 * 1000)
+#define MAGIC UINT64_C(0x676e69646e655031)
+
+struct slot {
+	struct fingerprint print;
+	uint64_t nonce;
+	uint64_t time; /* ms, 0 = free; written last */
+};
+
+struct file {
+	uint64_t magic;
+	uint64_t seed[2];
+	uint64_t unused[5];
+	struct slot slots[PENDING_SLOTS];
+};
+
+static struct {
+	struct lock lock;
+	int fd;		   /* holds the lock on the file */
+	struct file *file; /* GUARDED_BY(lock): its slots */
+	uint64_t nonce;	   /* GUARDED_BY(lock): the last one drawn */
+	bool *live;	   /* GUARDED_BY(lock): somebody holds this slot */
+	uint32_t *next;	   /* GUARDED_BY(lock): in its bucket, or free */
+	uint32_t *buckets; /* GUARDED_BY(lock) */
+	uint32_t free;	   /* GUARDED_BY(lock) */
+} p = {.fd = -1};
+
+static uint32_t *
+bucket_of(const struct fingerprint *print)
+{
+	return &p.buckets[print->h[0] & (BUCKETS - 1)];
+}
+
+/* ---- slots; all with the lock held ---- */
+
+static void
+link_slot(uint32_t i)
+{
+	uint32_t *head = bucket_of(&p.file->slots[i].print);
+
+	p.next[i] = *head;
+	*head = i;
+}
+
+static void
+unlink_slot(uint32_t i)
+{
+	uint32_t *at = bucket_of(&p.file->slots[i].print);
+
+	while (*at != i) {
+		at = &p.next[*at];
+	}
+	*at = p.next[i];
+}
+
+static void
+release_slot(uint32_t i)
+{
+	unlink_slot(i);
+	p.file->slots[i].time = 0;
+	p.live[i] = false;
+	p.next[i] = p.free;
+	p.free = i;
+}
+
+/* The oldest note that nobody holds makes room when all slots are taken. */
+static void
+evict_oldest(void)
+{
+	uint32_t oldest = NONE;
+
+	for (uint32_t i = 0; i < PENDING_SLOTS; i++) {
+		if (!p.live[i]
+		    && (oldest == NONE
+			|| p.file->slots[i].time
+			       < p.file->slots[oldest].time)) {
+			oldest = i;
+		}
+	}
+	if (oldest != NONE) {
+		release_slot(oldest);
+	}
+}
+
+static uint32_t
+take_slot(const struct fingerprint *print, uint64_t nonce, uint64_t time)
+{
+	if (p.free == NONE) {
+		evict_oldest();
+	}
+	uint32_t i = p.free;
+
+	if (i == NONE) {
+		return NONE;
+	}
+	p.free = p.next[i];
+	struct slot *slot = &p.file->slots[i];
+
+	slot->print = *print;
+	slot->nonce = nonce;
+	/* After a kill between these two lines the slot is still free: the
+	 * delivery has not begun.  The compiler must keep the order. */
+	atomic_signal_fence(memory_order_release);
+	slot->time = time;
+	link_slot(i);
+	return i;
+}
+
+/* A note of this fingerprint that nobody holds. */
+static uint32_t
+find_lost(const struct fingerprint *print)
+{
+	uint32_t i = *bucket_of(print);
+
+	while (i != NONE
+	       && (p.live[i]
+		   || memcmp(&p.file->slots[i].print, print, sizeof(*print))
+			  != 0)) {
+		i = p.next[i];
+	}
+	return i;
+}
+
+/* ---- the file ---- */
+
+static void
+index_slots(void)
+{
+	uint64_t now = (uint64_t)clock_wall_ms();
+
+	for (uint32_t i = 0; i < BUCKETS; i++) {
+		p.buckets[i] = NONE;
+	}
+	p.free = NONE;
+	/* Downwards, so that low slots are used first and few pages touched. */
+	for (uint32_t i = PENDING_SLOTS; i-- > 0;) {
+		struct slot *slot = &p.file->slots[i];
+
+		if (slot->time != 0 && slot->time + KEEP_MS > now) {
+			link_slot(i);
+		} else {
+			slot->time = 0;
+			p.next[i] = p.free;
+			p.free = i;
+		}
+	}
+}
+
+/* The file, locked as long as it is open; -1 if another process has it. */
+static int
+open_locked(const char *path, struct fail *f)
+{
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+
+	p.fd = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+	if (p.fd < 0) {
+		return fail_sys(f, "open %s", path);
+	}
+	if (fcntl(p.fd, F_OFD_SETLK, &lock) != 0) {
+		LOG(LOG_WARN, "pending.taken", kv_str("path", path));
+		(void)close(p.fd);
+		p.fd = -1;
+		return 0;
+	}
+	if (ftruncate(p.fd, sizeof(struct file)) != 0) {
+		return fail_sys(f, "size of %s", path);
+	}
+	return 0;
+}
+
+int
+pending_open(const char *path, struct fail *f)
+{
+	if (open_locked(path, f) != 0) {
+		return -1;
+	}
+	void *at = mmap(NULL, sizeof(struct file), PROT_READ | PROT_WRITE,
+	    p.fd >= 0 ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS, p.fd, 0);
+
+	if (at == MAP_FAILED) {
+		return fail_sys(f, "map %s", path);
+	}
+	p.file = at;
+	if (p.file->magic != MAGIC) {
+		memset(p.file, 0, sizeof(*p.file));
+		random_bytes(p.file->seed, sizeof(p.file->seed));
+		p.file->magic = MAGIC;
+	}
+	lock_init(&p.lock, LOCK_LEAF);
+	p.nonce = random_u64();
+	p.live = xcalloc(PENDING_SLOTS, sizeof(*p.live));
+	p.next = xcalloc(PENDING_SLOTS, sizeof(*p.next));
+	p.buckets = xcalloc(BUCKETS, sizeof(*p.buckets));
+	index_slots();
+	return 0;
+}
+
+void
+pending_close(void)
+{
+	if (p.file == NULL) {
+		return;
+	}
+	(void)munmap(p.file, sizeof(*p.file));
+	if (p.fd >= 0) {
+		(void)close(p.fd);
+	}
+	free(p.live);
+	free(p.next);
+	free(p.buckets);
+	lock_deinit(&p.lock);
+	p.file = NULL;
+	p.fd = -1;
+}
+
+/* ---- claims ---- */
+
+void
+pending_seed(uint64_t out[2])
+{
+	memcpy(out, p.file->seed, sizeof(p.file->seed));
+}
+
+struct claim
+pending_claim(struct fingerprint print)
+{
+	struct claim claim;
+	uint64_t nonce;
+
+	lock_acquire(&p.lock);
+	claim.slot = find_lost(&print);
+	if (claim.slot != NONE) {
+		nonce = p.file->slots[claim.slot].nonce;
+	} else {
+		nonce = ++p.nonce;
+		claim.slot =
+		    take_slot(&print, nonce, (uint64_t)clock_wall_ms());
+	}
+	if (claim.slot != NONE) {
+		p.live[claim.slot] = true;
+	}
+	lock_release(&p.lock);
+	/* The store takes 0 for no key. */
+	claim.key[0] = (print.h[0] ^ nonce) | 1;
+	claim.key[1] = print.h[1] + nonce;
+	return claim;
+}
+
+void
+pending_settle(const struct claim *claim)
+{
+	if (claim->slot != NONE) {
+		lock_acquire(&p.lock);
+		release_slot(claim->slot);
+		lock_release(&p.lock);
+	}
+}
+
+void
+pending_lose(const struct claim *claim)
+{
+	if (claim->slot != NONE) {
+		lock_acquire(&p.lock);
+		p.live[claim->slot] = false;
+		lock_release(&p.lock);
+	}
+}
