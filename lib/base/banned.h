@@ -4,6 +4,7 @@
  * parameters of that name.)
  */
 #pragma once
+#ifndef __ASSEMBLER__
 
 #include <alloca.h>
 #include <stdio.h>
@@ -21,3 +22,5 @@
 #undef alloca
 #pragma GCC poison strcpy strcat sprintf vsprintf strncpy strncat strtok atoi  \
     atol gmtime localtime ctime asctime strerror alloca gets srand
+
+#endif

@@ -34,6 +34,12 @@ struct CAPABILITY("mutex") lock {
 	enum lock_rank rank;
 };
 
+/* For a lock in static storage. */
+#define LOCK_INITIALIZER(of_rank)                                              \
+	{                                                                      \
+		.mutex = PTHREAD_MUTEX_INITIALIZER, .rank = (of_rank)          \
+	}
+
 void lock_init(struct lock *l, enum lock_rank rank);
 void lock_deinit(struct lock *l);
 void lock_acquire(struct lock *l) ACQUIRES(l);

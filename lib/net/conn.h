@@ -9,7 +9,7 @@
  *	-EPIPE		the peer has closed, or broken the connection
  *	-ETIMEDOUT	a limit of struct conn_limits has passed
  *	-ECANCELED	the program stops
- *	-EPROTO		TLS failed
+ *	-EPROTO		TLS failed, or the peer went on past discard_max
  *	-ENOMEM		too many coroutines wait already
  * those stick: every later call in that direction fails at once with the
  * same, so a writer may check its last call only.  These do not:
@@ -162,7 +162,7 @@ int c_write_dots_end(struct conn *c, unsigned *state);
 int c_sendfile(struct conn *c, int fd, uint64_t from, uint64_t n) MUST_CHECK;
 
 /* Send all that was gathered. */
-int c_flush(struct conn *c) MUST_CHECK;
+int c_flush(struct conn *c);
 
 /* ---- descriptors over Unix-domain sockets ---- */
 

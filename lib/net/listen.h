@@ -47,21 +47,21 @@ struct listen_spec {
 
 /*
  * Open `spec`, or take every inherited socket of its name.  0 with *n_out the
- * number of sockets, which may be 0 if others were inherited but none of this
- * name.  FAIL_DENIED, FAIL_EXISTS (address in use), FAIL_SYNTAX.
+ * number of sockets, which is 0 if others were inherited but none of this
+ * name.  An IPv6 address on a machine without IPv6 is passed over if there
+ * is another.  FAIL_DENIED, FAIL_EXISTS (address in use), FAIL_SYNTAX.
  */
 int listen_open(
     const struct listen_spec *spec, unsigned *n_out, struct fail *f) MUST_CHECK;
 
-/* Open a listening socket as listen_open does, but only return it: for the
- * monitor, which passes it on.  An address list gives several: call with
- * i = 0, 1, ... until *fd_out is -1. */
-int listen_socket(const struct listen_spec *spec, unsigned i, int *fd_out,
-    struct fail *f) MUST_CHECK;
+/* Open the sockets of `spec`, but only return them, at most `most`: for the
+ * monitor, which passes them on.  *n_out is their number. */
+int listen_sockets(const struct listen_spec *spec, int *fds, unsigned most,
+    unsigned *n_out, struct fail *f) MUST_CHECK;
 
-/* The port that the i-th socket of all opened so far is bound to, 0 if there
- * is none or it has no port: for tests. */
-uint16_t listen_port(unsigned i);
+/* The port that the first socket of that name is bound to; 0 if there is
+ * none, or it has no port.  For tests. */
+uint16_t listen_port(const char *name);
 
 int listen_start(const struct listen_conf *conf, struct fail *f) MUST_CHECK;
 void listen_stop(void); /* stop accepting, close all sockets */

@@ -55,6 +55,7 @@ proxy_read(struct sv octets, size_t *len_out, struct addr *peer_out,
 		return PROXY_BAD;
 	}
 	if (octets.len < PROXY_HEAD) {
+		*len_out = PROXY_HEAD;
 		return PROXY_MORE;
 	}
 	body = number16(octets.p + 14);
@@ -62,10 +63,10 @@ proxy_read(struct sv octets, size_t *len_out, struct addr *peer_out,
 	    || body > PROXY_MAX - PROXY_HEAD) {
 		return PROXY_BAD;
 	}
-	if (octets.len < PROXY_HEAD + body) {
+	*len_out = PROXY_HEAD + body;
+	if (octets.len < *len_out) {
 		return PROXY_MORE;
 	}
-	*len_out = PROXY_HEAD + body;
 	family = head[13] >> 4;
 	if (head[12] == VERSION_LOCAL
 	    || (family != FAMILY_INET && family != FAMILY_INET6)) {

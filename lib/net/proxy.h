@@ -17,7 +17,8 @@ enum {
 };
 
 enum proxy_found {
-	PROXY_MORE,  /* so far it could be one: read on, at most PROXY_MAX */
+	PROXY_MORE,  /* so far it could be one: read on up to *len_out octets,
+		      * which is at most PROXY_MAX */
 	PROXY_WHOLE, /* *len_out octets of it */
 	PROXY_LOCAL, /* the same, but the balancer speaks for itself: keep the
 		      * connection's own addresses */

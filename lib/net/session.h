@@ -29,6 +29,7 @@
 #pragma once
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -81,28 +82,31 @@ struct session {
 	struct addr peer;  /* from the PROXY header where one was sent */
 	struct addr local; /* the address that the peer connected to */
 
-	/* Of net/park.c. */
+	/* Of net/park.c and what stands behind it. */
 	struct park_ref ref;
-	struct co *co; /* while a command runs or is suspended */
-	unsigned why;  /* handed to the next run */
-	bool started;
-	bool closing;
-	int64_t timer;			 /* park_timer, 0 = none */
-	int64_t burst_ns;		 /* when this turn began */
-	unsigned burst;			 /* commands in this turn */
-	_Atomic int64_t deadline;	 /* when the wheel wakes it */
-	int64_t wheel_when;		 /* GUARDED_BY(wheel lock), 0 = out */
-	struct session *wheel_next;	 /* GUARDED_BY(wheel lock) */
-	struct session **wheel_prev;	 /* GUARDED_BY(wheel lock) */
-	struct session *queue_next;	 /* GUARDED_BY(queue lock) */
+	struct co *co;		    /* while a command runs or is suspended */
+	uint8_t rest_mask;	    /* events that end the present suspension */
+	bool yields;		    /* suspended only to let others run */
+	bool closing;		    /* the turn ended with V_CLOSE */
+	uint8_t stage;		    /* of net/session.c */
+	unsigned burst;		    /* commands in this turn */
+	int64_t burst_from;	    /* ns */
+	int64_t idle_from;	    /* ms: when the last command ended */
+	int64_t timer;		    /* park_timer, 0 = none */
+	_Atomic int64_t deadline;   /* when the wheel shall fire */
+	_Atomic int64_t wheel_when; /* when it looks, 0 = not in it */
+	struct session *wheel_next; /* guarded by the wheel's lock */
+	struct session **wheel_prev;	 /* guarded by the wheel's lock */
+	struct session *queue_next;	 /* guarded by the queue's lock */
 	const struct listener *listener; /* counted in its limits, or NULL */
+	struct addr counted;		 /* the network counted, or family 0 */
 
 	/* Of net/stat.c. */
-	int64_t since;		   /* wall time, ms */
-	char *user;		   /* GUARDED_BY(stat lock), owned, or NULL */
-	char *state;		   /* GUARDED_BY(stat lock), owned, or NULL */
-	const char *tls;	   /* GUARDED_BY(stat lock), static, or NULL */
-	struct session *stat_next; /* GUARDED_BY(stat lock) */
+	int64_t since;	 /* wall time, ms */
+	char *user;	 /* guarded by the list's lock, owned, or NULL */
+	char *state;	 /* guarded by the list's lock, owned, or NULL */
+	const char *tls; /* guarded by the list's lock, static, or NULL */
+	struct session *stat_next; /* guarded by the list's lock */
 	struct session **stat_prev;
 };
 

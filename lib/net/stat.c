@@ -96,6 +96,16 @@ stat_session_remove(struct session *s)
 	lock_release(&stats.lock);
 }
 
+void
+stat_session_peer(
+    struct session *s, const struct addr *peer, const struct addr *local)
+{
+	lock_acquire(&stats.lock);
+	s->peer = *peer;
+	s->local = *local;
+	lock_release(&stats.lock);
+}
+
 /* Swap in a copy of `text`; the old one is freed outside of the lock. */
 static void
 set_text(char **field, struct sv text)
@@ -123,7 +133,10 @@ session_user(struct session *s, struct sv user)
 void
 session_state(struct session *s, struct sv state)
 {
-	set_text(&s->state, state);
+	/* Said at each change of mailbox or mood: often the same again. */
+	if (s->state == NULL || !sv_eq(sv_cstr(s->state), state)) {
+		set_text(&s->state, state);
+	}
 }
 
 void

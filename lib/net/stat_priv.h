@@ -11,5 +11,9 @@
 void stat_session_add(struct session *s);
 void stat_session_remove(struct session *s);
 
+/* The addresses that a balancer named. */
+void stat_session_peer(
+    struct session *s, const struct addr *peer, const struct addr *local);
+
 /* After a handshake; `version` is static. */
 void stat_session_tls(struct session *s, const char *version);

@@ -1,0 +1,485 @@
+#include "net/worker.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/block.h"
+#include "base/clock.h"
+#include "base/lock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "net/co.h"
+#include "net/slot.h"
+#include "net/wheel.h"
+
+enum {
+	WORKER_STACK = 256 * 1024,
+	BENCH_SECONDS = 10,  /* a thread too many that is not called ends */
+	CALM_TICKS = 200,    /* before the monitor takes a worker back */
+	STOP_POLL_US = 2000, /* worker_stop looks that often */
+};
+
+/* The epoll datum of the run queue's eventfd; no park_ref looks so. */
+static const uint64_t kick_datum = UINT64_MAX;
+
+static struct {
+	unsigned base_limit;
+	unsigned threads_max;
+	int64_t tick_ms;
+	void (*turn)(struct session *s);
+	void (*timer)(struct park_ref ref);
+	int epoll_fd;
+	int kick_fd; /* always readable; armed to wake one worker */
+	pthread_t monitor;
+
+	_Atomic unsigned threads;
+	_Atomic unsigned running;
+	_Atomic unsigned waiting; /* in epoll_wait, or about to be */
+	_Atomic unsigned limit;
+	_Atomic uint64_t turns;
+	_Atomic bool stopping;
+} pool;
+
+/* Woken and yielding sessions, the oldest first. */
+static struct {
+	struct lock lock;
+	struct session *head;
+	struct session **tail;
+	_Atomic unsigned n;
+} queue = {.lock = LOCK_INITIALIZER(LOCK_LEAF)};
+
+/* Threads without a place. */
+static struct {
+	struct lock lock;
+	pthread_cond_t called;
+	unsigned sitting;
+	unsigned calls; /* not yet answered */
+} bench = {
+    .lock = LOCK_INITIALIZER(LOCK_PARK), .called = PTHREAD_COND_INITIALIZER};
+
+static _Thread_local bool is_worker;
+
+/* ---- the run queue ---- */
+
+static void
+kick(void)
+{
+	struct epoll_event ev = {
+	    .events = EPOLLIN | EPOLLONESHOT, .data.u64 = kick_datum};
+
+	ASSERT(epoll_ctl(pool.epoll_fd, EPOLL_CTL_MOD, pool.kick_fd, &ev) == 0);
+}
+
+void
+worker_queue(struct session *s)
+{
+	lock_acquire(&queue.lock);
+	s->queue_next = NULL;
+	if (queue.head == NULL) {
+		queue.tail = &queue.head;
+	}
+	*queue.tail = s;
+	queue.tail = &s->queue_next;
+	atomic_fetch_add(&queue.n, 1);
+	lock_release(&queue.lock);
+	/* Sequentially consistent: either this sees the waiter, or that one
+	 * sees the queue (wait_for_event). */
+	if (atomic_load(&pool.waiting) != 0) {
+		kick();
+	}
+}
+
+static struct session *
+queue_pop(void)
+{
+	struct session *s;
+
+	if (atomic_load(&queue.n) == 0) {
+		return NULL;
+	}
+	lock_acquire(&queue.lock);
+	s = queue.head;
+	if (s != NULL) {
+		queue.head = s->queue_next;
+		atomic_fetch_sub(&queue.n, 1);
+	}
+	lock_release(&queue.lock);
+	if (s == NULL) {
+		return NULL;
+	}
+	slot_run(s);
+	if (atomic_load(&queue.n) != 0 && atomic_load(&pool.waiting) != 0) {
+		kick();
+	}
+	return s;
+}
+
+bool
+worker_others_wait(void)
+{
+	return atomic_load_explicit(&queue.n, memory_order_relaxed) != 0;
+}
+
+/* ---- the epoll set ---- */
+
+int
+worker_arm(struct session *s, int fd, bool *registered, uint32_t events)
+{
+	struct epoll_event ev = {
+	    .events = events | EPOLLONESHOT,
+	    .data.u64 = (uint64_t)s->ref.slot << 32 | s->ref.gen,
+	};
+	int op = *registered ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+
+	if (epoll_ctl(pool.epoll_fd, op, fd, &ev) != 0) {
+		return -errno;
+	}
+	*registered = true;
+	return 0;
+}
+
+/* Wait for one event; the session that it hands to us, or NULL. */
+static struct session *
+wait_for_event(void)
+{
+	struct epoll_event ev;
+	int timeout = -1;
+	int n;
+
+	atomic_fetch_add(&pool.waiting, 1);
+	if (atomic_load(&queue.n) != 0 || atomic_load(&pool.stopping)) {
+		timeout = 0;
+	}
+	n = epoll_wait(pool.epoll_fd, &ev, 1, timeout);
+	atomic_fetch_sub(&pool.waiting, 1);
+	if (n <= 0) {
+		return NULL;
+	}
+	if (ev.data.u64 == kick_datum) {
+		return queue_pop();
+	}
+	return slot_claim((struct park_ref){(uint32_t)(ev.data.u64 >> 32),
+			      (uint32_t)ev.data.u64},
+	    EV_FD);
+}
+
+/* The next session to run, NULL when the pool stops. */
+static struct session *
+next_session(bool *queue_first)
+{
+	struct session *s = NULL;
+
+	while (s == NULL && !atomic_load(&pool.stopping)) {
+		if (*queue_first) {
+			s = queue_pop();
+		}
+		*queue_first = s == NULL;
+		if (s == NULL) {
+			s = wait_for_event();
+		}
+	}
+	return s;
+}
+
+/* ---- places ---- */
+
+static void *worker_main(void *arg);
+
+static bool
+spawn(void *(*fn)(void *), pthread_t *out)
+{
+	pthread_attr_t attr;
+	pthread_t thread;
+	sigset_t all;
+	sigset_t old;
+	bool ok;
+
+	/* Signals are main's. */
+	(void)sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
+	ASSERT(pthread_attr_init(&attr) == 0);
+	(void)pthread_attr_setstacksize(&attr, WORKER_STACK);
+	if (out == NULL) {
+		(void)pthread_attr_setdetachstate(
+		    &attr, PTHREAD_CREATE_DETACHED);
+		out = &thread;
+	}
+	ok = pthread_create(out, &attr, fn, NULL) == 0;
+	(void)pthread_attr_destroy(&attr);
+	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return ok;
+}
+
+/* Add a thread, for a place that is counted already. */
+static bool
+hire(void)
+{
+	if (atomic_fetch_add(&pool.threads, 1) < pool.threads_max
+	    && spawn(worker_main, NULL)) {
+		return true;
+	}
+	atomic_fetch_sub(&pool.threads, 1);
+	return false;
+}
+
+static bool
+call_from_bench(void)
+{
+	bool called = false;
+
+	lock_acquire(&bench.lock);
+	if (bench.sitting > bench.calls) {
+		bench.calls++;
+		called = true;
+		(void)pthread_cond_signal(&bench.called);
+	}
+	lock_release(&bench.lock);
+	return called;
+}
+
+/* If a place is free and nobody waits for events, have somebody take it. */
+static void
+fill_place(void)
+{
+	unsigned running = atomic_load(&pool.running);
+
+	do {
+		if (atomic_load(&pool.waiting) != 0
+		    || running >= atomic_load(&pool.limit)
+		    || atomic_load(&pool.stopping)) {
+			return;
+		}
+	} while (!atomic_compare_exchange_weak(
+	    &pool.running, &running, running + 1));
+	if (!call_from_bench() && !hire()) {
+		atomic_fetch_sub(&pool.running, 1);
+	}
+}
+
+/* Sit down until called: true with a place, false to end the thread. */
+static bool
+sit(void)
+{
+	struct timespec until;
+	bool called = false;
+	int rc = 0;
+
+	(void)clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += BENCH_SECONDS;
+	lock_acquire(&bench.lock);
+	bench.sitting++;
+	while (bench.calls == 0 && rc == 0 && !atomic_load(&pool.stopping)) {
+		rc = pthread_cond_timedwait(
+		    &bench.called, &bench.lock.mutex, &until);
+	}
+	if (bench.calls != 0) {
+		bench.calls--;
+		called = true;
+	}
+	bench.sitting--;
+	lock_release(&bench.lock);
+	return called;
+}
+
+/* Give up the place if there are too many: true if so. */
+static bool
+leave_place(void)
+{
+	unsigned running = atomic_load(&pool.running);
+
+	do {
+		if (running <= atomic_load(&pool.limit)) {
+			return false;
+		}
+	} while (!atomic_compare_exchange_weak(
+	    &pool.running, &running, running - 1));
+	return true;
+}
+
+static void
+on_block_begin(void)
+{
+	if (!is_worker) {
+		return;
+	}
+	atomic_fetch_sub(&pool.running, 1);
+	fill_place();
+}
+
+static void
+on_block_end(void)
+{
+	if (is_worker) {
+		atomic_fetch_add(&pool.running, 1);
+	}
+}
+
+static void *
+worker_main(void *arg)
+{
+	bool queue_first = true;
+	bool placed = true;
+	struct session *s;
+
+	(void)arg;
+	is_worker = true;
+	while (placed && (s = next_session(&queue_first)) != NULL) {
+		atomic_fetch_add_explicit(&pool.turns, 1, memory_order_relaxed);
+		fill_place();
+		pool.turn(s);
+		if (leave_place()) {
+			placed = sit();
+		}
+	}
+	if (placed) {
+		atomic_fetch_sub(&pool.running, 1);
+	}
+	if (atomic_load(&pool.stopping)) {
+		kick(); /* the next one */
+	}
+	co_release_thread();
+	atomic_fetch_sub(&pool.threads, 1);
+	return NULL;
+}
+
+/* ---- the monitor ---- */
+
+static bool
+work_waits(void)
+{
+	struct pollfd p = {.fd = pool.epoll_fd, .events = POLLIN};
+
+	return atomic_load(&queue.n) != 0 || poll(&p, 1, 0) > 0;
+}
+
+/* One worker more if all are in turns that have lasted since the last look
+ * and somebody else could run; one less after a time without that. */
+static void
+adjust(uint64_t *last_turns, unsigned *calm)
+{
+	uint64_t turns = atomic_load(&pool.turns);
+	bool stuck = turns == *last_turns && atomic_load(&pool.waiting) == 0
+		     && work_waits();
+
+	*last_turns = turns;
+	if (stuck) {
+		*calm = 0;
+		if (atomic_load(&pool.limit) < pool.threads_max) {
+			atomic_fetch_add(&pool.limit, 1);
+			fill_place();
+		}
+		return;
+	}
+	if (++*calm >= CALM_TICKS
+	    && atomic_load(&pool.limit) > pool.base_limit) {
+		atomic_fetch_sub(&pool.limit, 1);
+		*calm = 0;
+	}
+}
+
+static void *
+monitor_main(void *arg)
+{
+	uint64_t turns = 0;
+	unsigned calm = 0;
+
+	(void)arg;
+	while (!atomic_load(&pool.stopping)) {
+		bool idle = atomic_load(&pool.waiting) != 0;
+		int64_t ms = idle ? WHEEL_TICK_MS : pool.tick_ms;
+		struct timespec pause = {.tv_nsec = (long)ms * 1000000};
+
+		(void)nanosleep(&pause, NULL);
+		adjust(&turns, &calm);
+		wheel_turn(clock_mono_ms(), pool.timer);
+	}
+	return NULL;
+}
+
+/* ---- start and stop ---- */
+
+static int
+open_set(struct fail *f)
+{
+	struct epoll_event ev = {
+	    .events = EPOLLONESHOT, .data.u64 = kick_datum};
+
+	pool.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (pool.epoll_fd < 0) {
+		return fail_sys(f, "epoll_create");
+	}
+	pool.kick_fd = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (pool.kick_fd < 0) {
+		(void)fail_sys(f, "eventfd");
+		(void)close(pool.epoll_fd);
+		return -1;
+	}
+	ASSERT(epoll_ctl(pool.epoll_fd, EPOLL_CTL_ADD, pool.kick_fd, &ev) == 0);
+	return 0;
+}
+
+int
+worker_start(const struct park_conf *conf, void (*turn)(struct session *s),
+    void (*timer)(struct park_ref ref), struct fail *f)
+{
+	pool.base_limit = conf->running;
+	pool.threads_max = conf->threads_max;
+	pool.tick_ms = conf->monitor_ms;
+	pool.turn = turn;
+	pool.timer = timer;
+	atomic_store(&pool.limit, conf->running);
+	atomic_store(&pool.stopping, false);
+	if (open_set(f) != 0) {
+		return -1;
+	}
+	block_begin_hook = on_block_begin;
+	block_end_hook = on_block_end;
+	for (unsigned i = 0; i < conf->running; i++) {
+		atomic_fetch_add(&pool.running, 1);
+		if (!hire()) {
+			worker_stop(INT64_MAX);
+			return fail_set(f, FAIL_LIMIT, "no threads");
+		}
+	}
+	if (!spawn(monitor_main, &pool.monitor)) {
+		worker_stop(INT64_MAX);
+		return fail_set(f, FAIL_LIMIT, "no threads");
+	}
+	return 0;
+}
+
+void
+worker_stop(int64_t deadline)
+{
+	if (!atomic_exchange(&pool.stopping, true) && pool.monitor != 0) {
+		(void)pthread_join(pool.monitor, NULL);
+		pool.monitor = 0;
+	}
+	lock_acquire(&bench.lock);
+	(void)pthread_cond_broadcast(&bench.called);
+	lock_release(&bench.lock);
+	while (atomic_load(&pool.threads) != 0) {
+		if (clock_mono_ms() >= deadline) {
+			return; /* they use what would be closed */
+		}
+		kick();
+		(void)usleep(STOP_POLL_US);
+	}
+	(void)close(pool.kick_fd);
+	(void)close(pool.epoll_fd);
+}
+
+void
+worker_stats(struct park_stats *out)
+{
+	out->threads = atomic_load(&pool.threads);
+	out->running = atomic_load(&pool.limit);
+	out->turns = atomic_load(&pool.turns);
+}
