@@ -131,7 +131,7 @@ turn(struct session *s)
 				session_free(s);
 				return;
 			}
-			if (slot_rest(s, EV_ALL)) {
+			if (slot_rest(s, EV_IDLE)) {
 				return;
 			}
 		} else if (s->yields) {

@@ -299,7 +299,7 @@ run_all(struct session *s)
 	unsigned why;
 
 	for (;;) {
-		why = reasons(s, slot_take(s, EV_ALL));
+		why = reasons(s, slot_take(s, EV_IDLE));
 		if (why == 0) {
 			return true;
 		}
@@ -318,7 +318,7 @@ session_turn(void *arg)
 
 	park_burst_begin(s, clock_mono_ns());
 	if (s->stage < STAGE_START) {
-		goes_on = prepare(s, slot_take(s, EV_ALL), &ready);
+		goes_on = prepare(s, slot_take(s, EV_IDLE), &ready);
 	}
 	if (goes_on && ready) {
 		goes_on = run_all(s);

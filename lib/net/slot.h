@@ -34,6 +34,8 @@ enum event {
 	EV_RESUME = 32,	 /* park_resume */
 	EV_START = 64,	 /* park_add */
 	EV_ALL = 127,
+	EV_IDLE = EV_ALL & ~EV_RESUME, /* what a session between commands
+					* looks at */
 };
 
 /* A slot in state RUNNING for `s`, whose ref it sets; false if all 2^20 are
