@@ -71,7 +71,7 @@ open_sockets(struct child *c, const char *const *names,
 			continue;
 		}
 		if (open_with_patience(&spec, c->sockets + c->n_sockets,
-			CHILD_SOCKETS_MAX - c->n_sockets, &n, f)
+			(unsigned)(CHILD_SOCKETS_MAX - c->n_sockets), &n, f)
 		    != 0) {
 			return -1;
 		}
