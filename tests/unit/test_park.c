@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,8 @@ struct counts {
 	_Atomic int last_error;
 	_Atomic unsigned seen; /* of `posted`, at the last WHY_WAKE */
 	_Atomic unsigned posted;
+	_Atomic unsigned noop_at; /* commands done when the last NOOP ran */
+	_Atomic unsigned release; /* lets HOLD and SPIN go on */
 };
 
 static struct counts counts;
@@ -48,23 +51,24 @@ drop_put(struct sink *to, struct sv piece)
 	return 0;
 }
 
+/* Without yielding, until the test releases it. */
 static void
-burn(int64_t ms)
+spin(void)
 {
-	int64_t until = clock_mono_ms() + ms;
-
-	while (clock_mono_ms() < until) {
+	while (atomic_load(&counts.release) == 0) {
 	}
 }
 
+/* In the kernel, so to speak, until the test releases it. */
 static void
-block(int64_t ms)
+hold(void)
 {
-	const struct timespec t = {
-	    .tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
+	const struct timespec pause = {.tv_nsec = 1000000};
 
 	block_begin();
-	(void)nanosleep(&t, NULL);
+	while (atomic_load(&counts.release) == 0) {
+		(void)nanosleep(&pause, NULL);
+	}
 	block_end();
 }
 
@@ -101,10 +105,12 @@ command(struct session *s, struct sv line)
 
 	if (sv_eq(verb, SV("LITERAL"))) {
 		rc = c_literal(s->c, number(&line), &drop);
-	} else if (sv_eq(verb, SV("BURN"))) {
-		burn((int64_t)number(&line));
-	} else if (sv_eq(verb, SV("BLOCK"))) {
-		block((int64_t)number(&line));
+	} else if (sv_eq(verb, SV("NOOP"))) {
+		atomic_store(&counts.noop_at, atomic_load(&counts.commands));
+	} else if (sv_eq(verb, SV("SPIN"))) {
+		spin();
+	} else if (sv_eq(verb, SV("HOLD"))) {
+		hold();
 	} else if (sv_eq(verb, SV("SLEEP"))) {
 		rc = park_sleep(s, (int64_t)number(&line));
 	} else if (sv_eq(verb, SV("POUR"))) {
@@ -348,7 +354,7 @@ wake_main(void *arg)
 		atomic_fetch_add(&counts.posted, 1);
 		park_wake(*ref);
 		if (i % 64 == 0) {
-			burn(0);
+			(void)sched_yield();
 		}
 	}
 	return NULL;
@@ -590,26 +596,26 @@ pipelines_do_not_starve_others(void **state)
 	struct buf b = {.data = NULL};
 	int greedy;
 	int fd;
-	unsigned before;
 
 	(void)state;
 	for (unsigned i = 0; i < MANY; i++) {
-		buf_add_str(&b, "BURN 0\r\n");
+		buf_add_str(&b, "A\r\n");
 	}
 	start(&one);
 	fd = client();
 	expect(fd, "hello\r\n");
 	greedy = client();
 	expect(greedy, "hello\r\n");
-	say(greedy, "BURN 20\r\n");
+	say(greedy, "SPIN\r\n");
 	say(greedy, buf_cstr(&b));
+	wait_until(&counts.commands, 1);
 	say(fd, "NOOP\r\n");
+	atomic_store(&counts.release, 1);
 	expect(fd, "ok NOOP\r\n");
-	before = atomic_load(&counts.commands);
-	assert_in_range(before, 1, MANY / 2);
-	expect(greedy, "ok BURN\r\n");
+	assert_in_range(counts.noop_at, 1, 100);
+	expect(greedy, "ok SPIN\r\n");
 	for (unsigned i = 0; i < MANY; i++) {
-		expect(greedy, "ok BURN\r\n");
+		expect(greedy, "ok A\r\n");
 	}
 	leave(greedy);
 	leave(fd);
@@ -618,11 +624,10 @@ pipelines_do_not_starve_others(void **state)
 }
 
 static void
-a_blocking_call_gives_its_place_to_another(void **state)
+blocking_calls_give_their_places_to_others(void **state)
 {
 	static const struct park_conf one = {.running = 1, .threads_max = 8};
 	enum { N = 5 };
-	int64_t since;
 	int fds[N];
 	int fd;
 
@@ -630,20 +635,17 @@ a_blocking_call_gives_its_place_to_another(void **state)
 	start(&one);
 	fd = client();
 	expect(fd, "hello\r\n");
-	since = clock_mono_ms();
 	for (unsigned i = 0; i < N; i++) {
 		fds[i] = client();
 		expect(fds[i], "hello\r\n");
-		say(fds[i], "BLOCK 300\r\n");
+		say(fds[i], "HOLD\r\n");
 	}
+	wait_until(&counts.commands, N);
 	say(fd, "NOOP\r\n");
 	expect(fd, "ok NOOP\r\n");
-	assert_true(clock_mono_ms() - since < 290);
+	atomic_store(&counts.release, 1);
 	for (unsigned i = 0; i < N; i++) {
-		expect(fds[i], "ok BLOCK\r\n");
-	}
-	assert_in_range(clock_mono_ms() - since, 295, 300 * N - 300);
-	for (unsigned i = 0; i < N; i++) {
+		expect(fds[i], "ok HOLD\r\n");
 		leave(fds[i]);
 	}
 	leave(fd);
@@ -654,25 +656,23 @@ static void
 the_monitor_adds_a_worker_when_all_are_busy(void **state)
 {
 	static const struct park_conf one = {.running = 1, .threads_max = 4};
-	int64_t since;
-	int burner;
+	int busy;
 	int fd;
 
 	(void)state;
 	start(&one);
 	fd = client();
 	expect(fd, "hello\r\n");
-	burner = client();
-	expect(burner, "hello\r\n");
-	since = clock_mono_ms();
-	say(burner, "BURN 1500\r\n");
+	busy = client();
+	expect(busy, "hello\r\n");
+	say(busy, "SPIN\r\n");
 	wait_until(&counts.commands, 1);
 	say(fd, "NOOP\r\n");
 	expect(fd, "ok NOOP\r\n");
-	assert_true(clock_mono_ms() - since < 1400);
-	assert_false(readable(burner));
-	expect(burner, "ok BURN\r\n");
-	leave(burner);
+	assert_false(readable(busy));
+	atomic_store(&counts.release, 1);
+	expect(busy, "ok SPIN\r\n");
+	leave(busy);
 	leave(fd);
 	stop();
 }
@@ -766,7 +766,7 @@ main(void)
 	    cmocka_unit_test(slow_peers_hold_no_worker),
 	    cmocka_unit_test(no_more_commands_wait_than_are_allowed),
 	    cmocka_unit_test(pipelines_do_not_starve_others),
-	    cmocka_unit_test(a_blocking_call_gives_its_place_to_another),
+	    cmocka_unit_test(blocking_calls_give_their_places_to_others),
 	    cmocka_unit_test(the_monitor_adds_a_worker_when_all_are_busy),
 	    cmocka_unit_test(shutdown_reaches_all_and_cuts_the_slow),
 	    cmocka_unit_test(many_sessions_come_and_go),
