@@ -418,9 +418,21 @@ show_value(const struct conf_item *item, const char *settings, FILE *to)
 	conf_show_number(item, v, to);
 }
 
-void
-conf_show(const struct conf_item *items, size_t n, const void *settings,
-    bool commented, FILE *to)
+/* The default needs quotes where a value would. */
+static void
+show_fallback(const struct conf_item *item, FILE *to)
+{
+	if (item->type == CONF_STRING) {
+		show_quoted(item->fallback, to);
+	} else {
+		(void)fputs(item->fallback, to);
+	}
+}
+
+/* With `settings` NULL all values are comments. */
+static void
+show_sections(
+    const struct conf_item *items, size_t n, FILE *to, const void *settings)
 {
 	for (size_t i = 0; i < n; i++) {
 		struct sv key = sv_cstr(items[i].name);
@@ -433,10 +445,28 @@ conf_show(const struct conf_item *items, size_t n, const void *settings,
 		if (first) {
 			(void)fprintf(to, "%.*s {\n", SV_ARG(section));
 		}
-		(void)fprintf(to,
-		    "    # %s  (default: %s)\n    %s%s = ", items[i].text,
-		    items[i].fallback, commented ? "# " : "", key.p);
-		show_value(&items[i], settings, to);
+		(void)fprintf(to, "    # %s\n", items[i].text);
+		if (settings != NULL) {
+			(void)fprintf(to, "    %s = ", key.p);
+			show_value(&items[i], settings, to);
+			(void)fputs("  # default: ", to);
+		} else {
+			(void)fprintf(to, "    # %s = ", key.p);
+		}
+		show_fallback(&items[i], to);
 		(void)fputs(last ? "\n}\n\n" : "\n\n", to);
 	}
+}
+
+void
+conf_show(
+    const struct conf_item *items, size_t n, const void *settings, FILE *to)
+{
+	show_sections(items, n, to, settings);
+}
+
+void
+conf_template(const struct conf_item *items, size_t n, FILE *to)
+{
+	show_sections(items, n, to, NULL);
 }

@@ -59,9 +59,12 @@ int conf_load(const struct conf_item *items, size_t n, void *settings,
     struct arena *arena, struct fail *f) MUST_CHECK;
 
 /* Every setting with its value, default and text, as a file that conf_load()
- * reads.  With `commented` the values are comments: a file to begin with. */
-void conf_show(const struct conf_item *items, size_t n, const void *settings,
-    bool commented, FILE *to);
+ * reads. */
+void conf_show(
+    const struct conf_item *items, size_t n, const void *settings, FILE *to);
+
+/* The same without values, all comments: a file to begin with. */
+void conf_template(const struct conf_item *items, size_t n, FILE *to);
 
 /* A number in the notation of `item`: "7d", "50M", "143". */
 void conf_show_number(const struct conf_item *item, uint64_t v, FILE *to);

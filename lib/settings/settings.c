@@ -158,16 +158,16 @@ settings_load(const char *home, uint64_t port_offset, const char *const *sets,
 void
 settings_show(const struct settings *set, FILE *to)
 {
-	conf_show(items, COUNT_OF(items), set, false, to);
+	conf_show(items, COUNT_OF(items), set, to);
 }
 
 void
-settings_template(const struct settings *set, FILE *to)
+settings_template(FILE *to)
 {
 	(void)fputs("# postroom.conf: every setting with its default.  See "
 		    "postroom.conf(5).\n\n",
 	    to);
-	conf_show(items, COUNT_OF(items), set, true, to);
+	conf_template(items, COUNT_OF(items), to);
 }
 
 uint16_t

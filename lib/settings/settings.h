@@ -54,8 +54,8 @@ int settings_load(const char *home, uint64_t port_offset,
 /* As a file that settings_load() reads, with comments. */
 void settings_show(const struct settings *set, FILE *to);
 
-/* The same with all values as comments: the file of a new home. */
-void settings_template(const struct settings *set, FILE *to);
+/* Every default as a comment: the file of a new home. */
+void settings_template(FILE *to);
 
 /* The whole table, for the manual page and its check. */
 const struct conf_item *settings_items(size_t *n_out);

@@ -64,8 +64,7 @@ make_dir(
 
 /* Written aside and linked into place, so that it is there whole or not. */
 static int
-write_conf(const struct settings *set, const char *path, struct arena *arena,
-    struct fail *f)
+write_conf(const char *path, struct arena *arena, struct fail *f)
 {
 	const char *tmp = arena_printf(arena, "%s.%d", path, (int)getpid());
 	FILE *to;
@@ -78,7 +77,7 @@ write_conf(const struct settings *set, const char *path, struct arena *arena,
 	if (to == NULL) {
 		return fail_sys(f, "make %s", tmp);
 	}
-	settings_template(set, to);
+	settings_template(to);
 	ok = fflush(to) == 0 && fchmod(fileno(to), 0644) == 0
 	     && fsync(fileno(to)) == 0 && link(tmp, path) == 0;
 	if (!ok && errno != EEXIST) {
@@ -140,8 +139,7 @@ home_prepare(const struct settings *set, struct arena *arena, struct fail *f)
 			return -1;
 		}
 	}
-	if (write_conf(
-		set, settings_path(set, "postroom.conf", arena), arena, f)
+	if (write_conf(settings_path(set, "postroom.conf", arena), arena, f)
 	    != 0) {
 		return -1;
 	}

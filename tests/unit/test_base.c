@@ -184,7 +184,7 @@ conf_reads_what_it_shows(void **state)
 	assert_int_equal(s.mode, 0);
 	assert_int_equal(s.limit, 3072);
 	assert_false(s.on);
-	conf_show(items, COUNT_OF(items), &s, false, to);
+	conf_show(items, COUNT_OF(items), &s, to);
 	fclose(to);
 	assert_int_equal(load_text(text, &again, &a, &f), 0);
 	assert_string_equal(again.path, s.path);
