@@ -17,6 +17,7 @@
 
 #include "base/lock.h"
 #include "base/mem.h"
+#include "net/conn_priv.h"
 #include "net/tls_priv.h"
 
 enum { SELF_SIGNED_DAYS = 3650, SERIAL_OCTETS = 16 };
@@ -31,7 +32,8 @@ static const char ciphers_12[] = "ECDHE-ECDSA-AES128-GCM-SHA256:"
 static const char ciphers_13[] = "TLS_AES_128_GCM_SHA256:"
 				 "TLS_AES_256_GCM_SHA384:"
 				 "TLS_CHACHA20_POLY1305_SHA256";
-static const char groups[] = "X25519:P-256:P-384"; /* [RFC 9325 4.4] */
+/* Not const because OpenSSL's macro casts it. */
+static char groups[] = "X25519:P-256:P-384";
 
 struct tls_context {
 	atomic_uint refs;
@@ -54,12 +56,57 @@ fail_ssl(
 	    reason != NULL ? reason : "failed");
 }
 
+/* The name that IANA lists for a protocol, NULL if none. */
+static const char *
+alpn_name(const struct conn *c)
+{
+	static const char *const names[] = {"imap", "pop3"};
+
+	for (size_t i = 0; c->s != NULL && i < COUNT_OF(names); i++) {
+		if (strcmp(names[i], c->s->proto->name) == 0) {
+			return names[i];
+		}
+	}
+	return NULL;
+}
+
+/* A client that asks for other protocols than ours was led here by somebody
+ * in between.  [RFC 9325 3.8, RFC 7301 3.2] */
+static int
+choose_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
+    const unsigned char *in, unsigned in_len, void *arg)
+{
+	const char *ours = alpn_name(SSL_get_app_data(ssl));
+	struct sv list = sv_make(in, in_len);
+
+	(void)arg;
+	if (ours == NULL) {
+		return SSL_TLSEXT_ERR_NOACK;
+	}
+	while (list.len != 0) {
+		size_t len = (unsigned char)list.p[0];
+		struct sv theirs = sv_sub(list, 1, len);
+
+		if (sv_eq(theirs, sv_cstr(ours))) {
+			*out = (const unsigned char *)theirs.p;
+			*out_len = (unsigned char)theirs.len;
+			return SSL_TLSEXT_ERR_OK;
+		}
+		list = sv_from(list, 1 + len);
+	}
+	return SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
 static int
 configure(SSL_CTX *ssl)
 {
+	/* No tickets: their key would have to change by and by, and a whole
+	 * handshake costs less than a millisecond.  [RFC 9325 3.4] */
+	(void)SSL_CTX_set_num_tickets(ssl, 0);
+	SSL_CTX_set_alpn_select_cb(ssl, choose_alpn, NULL);
 	(void)SSL_CTX_set_options(
 	    ssl, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION
-		     | SSL_OP_CIPHER_SERVER_PREFERENCE
+		     | SSL_OP_NO_TICKET | SSL_OP_CIPHER_SERVER_PREFERENCE
 		     | SSL_OP_PRIORITIZE_CHACHA | SSL_OP_IGNORE_UNEXPECTED_EOF);
 	(void)SSL_CTX_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS
 					| SSL_MODE_ENABLE_PARTIAL_WRITE

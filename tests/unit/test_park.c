@@ -41,7 +41,7 @@ struct test_session {
 	struct park_ref ref;
 };
 
-static struct park_ref last_ref;
+static _Atomic struct park_ref last_ref; /* of the last to start */
 
 static int
 drop_put(struct sink *to, struct sv piece)
@@ -135,7 +135,7 @@ run(struct session *s, unsigned why)
 
 	if (why & WHY_START) {
 		counts.starts++;
-		last_ref = park_ref_of(s);
+		atomic_store(&last_ref, park_ref_of(s));
 		(void)c_write(s->c, SV("hello\r\n"));
 	}
 	if (why & WHY_WAKE) {
@@ -384,7 +384,7 @@ no_wake_is_lost(void **state)
 	start(&small);
 	fd = client();
 	expect(fd, "hello\r\n");
-	ref = last_ref;
+	ref = atomic_load(&last_ref);
 	assert_int_equal(
 	    pthread_create(&swallower, NULL, swallow_main, &fd), 0);
 	for (unsigned i = 0; i < WAKERS; i++) {
@@ -416,7 +416,7 @@ a_wake_reaches_a_resting_session(void **state)
 	fd = client();
 	expect(fd, "hello\r\n");
 	for (unsigned i = 0; i < 500; i++) {
-		park_wake(last_ref);
+		park_wake(atomic_load(&last_ref));
 		expect(fd, "woken\r\n");
 	}
 	leave(fd);
@@ -433,7 +433,7 @@ a_stale_reference_is_harmless(void **state)
 	start(&small);
 	fd = client();
 	expect(fd, "hello\r\n");
-	old = last_ref;
+	old = atomic_load(&last_ref);
 	leave(fd);
 	wait_until(&counts.closes, 1);
 	fd = client();
@@ -510,7 +510,7 @@ a_suspended_command_is_resumed_by_another_thread(void **state)
 		if (i % 2 == 0) {
 			wait_until(&counts.commands, i + 1);
 		}
-		park_resume(last_ref);
+		park_resume(atomic_load(&last_ref));
 		expect(fd, "ok SUSPEND\r\n");
 	}
 	say(fd, "SUSPEND 50\r\n");
