@@ -85,7 +85,8 @@ int
 digest_field_number(struct sv name, unsigned n)
 {
 	for (unsigned i = 0; i < n && i < digest_n_listed; i++) {
-		if (sv_eq_nocase(name, digest_listed[i])) {
+		if (name.len == digest_listed[i].len
+		    && sv_eq_nocase(name, digest_listed[i])) {
 			return (int)i;
 		}
 	}

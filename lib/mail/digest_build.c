@@ -138,14 +138,28 @@ write_block(struct sv s, struct buf *to)
 }
 
 static void
-write_text(const struct builder *b, struct sv text, struct buf *to)
+write_text(struct digest_packer *p, struct sv text, struct buf *to)
 {
 	struct buf packed = {.len = 0};
 
 	digest_add_varint(&packed, text.len);
-	digest_pack(text, buf_sv(&b->fields), &packed);
+	digest_pack(p, text, &packed);
 	write_block(buf_sv(&packed), to);
 	buf_deinit(&packed);
+}
+
+static void
+write_texts(const struct builder *b, unsigned flags, struct buf *to)
+{
+	struct digest_packer *p = digest_packer_new(buf_sv(&b->fields));
+
+	if ((flags & DIGEST_ENVELOPE) != 0) {
+		write_text(p, buf_sv(&b->envelope), to);
+	}
+	if ((flags & DIGEST_STRUCTURE) != 0) {
+		write_text(p, buf_sv(&b->structure), to);
+	}
+	digest_packer_free(&p);
 }
 
 /* One of the ways.  False, with nothing appended, if it does not fit. */
@@ -165,12 +179,7 @@ write_digest(struct builder *b, struct sv header, size_t room, unsigned keep,
 	if ((flags & DIGEST_PARTS) != 0) {
 		write_block(buf_sv(&b->parts), &digest);
 	}
-	if ((flags & DIGEST_ENVELOPE) != 0) {
-		write_text(b, buf_sv(&b->envelope), &digest);
-	}
-	if ((flags & DIGEST_STRUCTURE) != 0) {
-		write_text(b, buf_sv(&b->structure), &digest);
-	}
+	write_texts(b, flags, &digest);
 	fits = !digest.overflow;
 	if (fits) {
 		b->flags = flags;

@@ -11,7 +11,7 @@ enum {
 	MATCH_MIN = 4,
 	CHAIN_MAX = 16, /* candidates looked at for one place */
 	HASH_BITS = 11,
-	WINDOW_MAX = DIGEST_TEXT_MAX + DIGEST_MAX + 4096,
+	WINDOW_MAX = DIGEST_TEXT_MAX + DIGEST_MAX + 2048,
 	NO_PLACE = 0xffff,
 };
 
@@ -63,7 +63,7 @@ digest_add_varint(struct buf *to, uint64_t v)
 }
 
 bool
-digest_take_varint(struct sv *s, uint64_t *out)
+digest_take_long_varint(struct sv *s, uint64_t *out)
 {
 	uint64_t v = 0;
 
@@ -81,12 +81,13 @@ digest_take_varint(struct sv *s, uint64_t *out)
 }
 
 /* The window as one text, and chains of the places with one hash. */
-struct packer {
+struct digest_packer {
 	char window[WINDOW_MAX];
-	size_t size;	  /* of all */
-	size_t bounds[3]; /* where each of the three ends */
-	uint16_t head[1 << HASH_BITS];
+	size_t bounds[2]; /* where dictionary and fields end */
+	size_t size;	  /* of all, with the text in hand */
 	uint16_t next[WINDOW_MAX];
+	uint16_t head[1 << HASH_BITS];
+	uint16_t head_before[1 << HASH_BITS]; /* as it is before a text */
 };
 
 static unsigned
@@ -99,7 +100,7 @@ hash4(const char *p)
 }
 
 static void
-insert(struct packer *p, size_t at)
+insert(struct digest_packer *p, size_t at)
 {
 	unsigned h;
 
@@ -111,7 +112,7 @@ insert(struct packer *p, size_t at)
 }
 
 static size_t
-match_length(const struct packer *p, size_t from, size_t at)
+match_length(const struct digest_packer *p, size_t from, size_t at)
 {
 	/* Not over the end of the part of the window that `from` is in, nor
 	 * into what is not yet there. */
@@ -129,7 +130,7 @@ match_length(const struct packer *p, size_t from, size_t at)
 
 /* The longest copy that can stand at `at`; 0 if none is worth it. */
 static size_t
-find_match(const struct packer *p, size_t at, size_t *from_out)
+find_match(const struct digest_packer *p, size_t at, size_t *from_out)
 {
 	size_t best = 0;
 	uint16_t from;
@@ -171,34 +172,49 @@ write_token(struct sv literals, size_t copied, size_t from, struct buf *to)
 }
 
 static void
-fill_window(struct packer *p, struct sv text, struct sv fields)
+add_to_window(struct digest_packer *p, struct sv s)
 {
-	const struct sv three[3] = {dictionary, fields, text};
-
-	for (int i = 0; i < 3; i++) {
-		if (three[i].len > 0) {
-			memcpy(p->window + p->size, three[i].p, three[i].len);
-		}
-		p->size += three[i].len;
-		p->bounds[i] = p->size;
-	}
-	memset(p->head, 0xff, sizeof(p->head));
-	for (size_t at = 0; at < p->bounds[1]; at++) {
-		insert(p, at);
+	if (s.len > 0) {
+		memcpy(p->window + p->size, s.p, s.len);
+		p->size += s.len;
 	}
 }
 
-void
-digest_pack(struct sv text, struct sv fields, struct buf *to)
+struct digest_packer *
+digest_packer_new(struct sv fields)
 {
-	struct packer *p = xmalloc(sizeof(*p));
-	size_t literals;
-	size_t at;
+	struct digest_packer *p = xmalloc(sizeof(*p));
 
-	ASSERT(text.len <= DIGEST_TEXT_MAX && fields.len <= DIGEST_MAX);
-	fill_window(p, text, fields);
-	at = p->bounds[1];
-	literals = at;
+	ASSERT(fields.len <= DIGEST_MAX);
+	add_to_window(p, dictionary);
+	p->bounds[0] = p->size;
+	add_to_window(p, fields);
+	p->bounds[1] = p->size;
+	memset(p->head, 0xff, sizeof(p->head));
+	for (size_t at = 0; at < p->size; at++) {
+		insert(p, at);
+	}
+	memcpy(p->head_before, p->head, sizeof(p->head));
+	return p;
+}
+
+void
+digest_packer_free(struct digest_packer **p)
+{
+	free(*p);
+	*p = NULL;
+}
+
+void
+digest_pack(struct digest_packer *p, struct sv text, struct buf *to)
+{
+	size_t at = p->bounds[1];
+	size_t literals = at;
+
+	ASSERT(text.len <= DIGEST_TEXT_MAX);
+	p->size = at;
+	add_to_window(p, text);
+	memcpy(p->head, p->head_before, sizeof(p->head));
 	while (at < p->size) {
 		size_t from = 0;
 		size_t n = find_match(p, at, &from);
@@ -218,7 +234,6 @@ digest_pack(struct sv text, struct sv fields, struct buf *to)
 		write_token(
 		    sv_make(p->window + literals, at - literals), 0, 0, to);
 	}
-	free(p);
 }
 
 /* What a copy of `n` octets at that place of the window is; p NULL if it is

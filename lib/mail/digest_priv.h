@@ -10,7 +10,7 @@
 enum {
 	DIGEST_VERSION = 1,
 	DIGEST_FILTER_SIZE = 32, /* octets */
-	DIGEST_TEXT_MAX = 12288, /* octets of ENVELOPE or BODYSTRUCTURE */
+	DIGEST_TEXT_MAX = 8192,	 /* octets of ENVELOPE or BODYSTRUCTURE */
 };
 
 /*
@@ -38,7 +38,12 @@ bool digest_filter_has(struct sv filter, struct sv name);
  *
  * A copy lies within one of the three.
  */
-void digest_pack(struct sv text, struct sv fields, struct buf *to);
+struct digest_packer;
+
+/* For texts of one digest, with these fields.  Owned by the caller. */
+struct digest_packer *digest_packer_new(struct sv fields) MUST_CHECK;
+void digest_packer_free(struct digest_packer **p);
+void digest_pack(struct digest_packer *p, struct sv text, struct buf *to);
 
 /* Append the `size` octets that `packed` stands for; false, with nothing
  * appended, if it stands for anything else. */
@@ -48,6 +53,18 @@ bool digest_unpack(
 /* Place of the parts.  False if it is over `max` octets. */
 bool digest_pack_spans(struct section_spans spans, size_t max, struct buf *to);
 
-/* LEB128. */
+/* LEB128.  Nearly all take one octet. */
 void digest_add_varint(struct buf *to, uint64_t v);
-bool digest_take_varint(struct sv *s, uint64_t *out);
+bool digest_take_long_varint(struct sv *s, uint64_t *out);
+
+static inline bool
+digest_take_varint(struct sv *s, uint64_t *out)
+{
+	if (s->len == 0 || (unsigned char)s->p[0] >= 0x80) {
+		return digest_take_long_varint(s, out);
+	}
+	*out = (unsigned char)s->p[0];
+	s->p++;
+	s->len--;
+	return true;
+}

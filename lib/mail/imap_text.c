@@ -194,7 +194,8 @@ note_field(struct envelope *e, const struct header_field *field)
 	for (enum field i = 0; i < FIELDS; i++) {
 		bool seen = e->text[i].p != NULL;
 
-		if (!sv_eq_nocase(field->name, fields[i].name)) {
+		if (field->name.len != fields[i].name.len
+		    || !sv_eq_nocase(field->name, fields[i].name)) {
 			continue;
 		}
 		if (!seen) {
