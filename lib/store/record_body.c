@@ -26,6 +26,23 @@ enum { /* last octet of an EXPUNGE's head */
 enum { SET_RANGES, SET_BITS };
 enum { FLAGS_MASK = 31, USE_MASK = 255 };
 
+size_t
+keyword_list_fill(struct keyword_list *list, const struct sv *names, size_t n)
+{
+	size_t left_out = 0;
+
+	list->n = 0;
+	for (size_t i = 0; i < n; i++) {
+		if (names[i].len == 0 || names[i].len > STORE_KEYWORD_LEN
+		    || list->n == STORE_KEYWORDS_MAX) {
+			left_out++;
+		} else {
+			list->name[list->n++] = names[i];
+		}
+	}
+	return left_out;
+}
+
 static void
 put_keywords(struct buf *to, const struct keyword_list *k)
 {

@@ -120,6 +120,10 @@ struct keyword_list {
 	struct sv name[STORE_KEYWORDS_MAX];
 };
 
+/* Take over what can be a keyword; how many could not. */
+size_t keyword_list_fill(
+    struct keyword_list *list, const struct sv *names, size_t n);
+
 struct rec_add {
 	bool delivery; /* mailbox gone: INBOX; else: nothing */
 	uint64_t mbox;

@@ -455,8 +455,10 @@ copy_one(struct keyword_map *map, const struct rec_copy *rec,
 	m.keywords = map_keywords(map, from->keywords);
 	m.modseq = a->rec->place;
 	/* A stay in a mailbox has a name of its own (F5). */
-	m.placement[0] = rec->first.time_ms;
-	m.placement[1] = rec->first.random + rank;
+	if (!MUTATION(F5)) {
+		m.placement[0] = rec->first.time_ms;
+		m.placement[1] = rec->first.random + rank;
+	}
 	m.folder = rec->to;
 	m.extra = 0;
 	box_add_msg(a->r->view, map->to, &m);

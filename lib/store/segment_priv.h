@@ -44,6 +44,8 @@ enum {
 	SEG_HEADER_COPY = 4096,
 	SEG_HEADER = SEG_HEADER_COPY + SEG_HEADER_SIZE,
 	SEG_LIMIT = 8 * 1024 * 1024, /* no append begins behind this */
+	SEG_ALLOCATE = 48 * 1024,    /* room kept ahead of the end */
+	SEG_RESERVE = 16 * 1024,     /* of it, not for ADD */
 	SEG_NAME_SIZE = 10 + 1 + 16 + 1,
 	SEG_PLACE_BITS = 24, /* offset within a segment */
 };

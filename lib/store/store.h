@@ -115,6 +115,11 @@ int store_list(struct store *store, bool (*each)(void *arg, const char *id),
  * that the caller owns.  Costs one pread(2) when nothing changed. */
 int account_refresh(
     struct account *account, struct view **out, struct fail *f) MUST_CHECK;
+/* The same without waiting for the disk: flag changes in it, and with them
+ * their MODSEQs, may not survive a power cut; all else will.  For sessions
+ * that did not ask for CONDSTORE. */
+int account_peek(
+    struct account *account, struct view **out, struct fail *f) MUST_CHECK;
 struct view *view_ref(struct view *view);
 void view_unref(struct view **view);
 

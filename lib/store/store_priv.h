@@ -24,6 +24,7 @@
  */
 #pragma once
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -42,6 +43,10 @@ enum {
 	PATH_SIZE = 160, /* of anything below an account */
 };
 
+struct head;
+struct hint;
+struct upkeep;
+
 struct store {
 	struct fs *fs;
 	bool owns_fs;
@@ -51,20 +56,25 @@ struct store {
 	_Atomic uint32_t counter;
 	uint64_t boot_id[2];
 	_Atomic uint64_t generation;
-	_Atomic bool read_only; /* a flush failed on this volume [3.5] */
+	_Atomic bool read_only; /* a flush failed on this volume */
+	struct hint *hint;	/* NULL: none */
+	struct upkeep *upkeep;	/* NULL: no thread */
 
 	struct lock lock;
 	struct map accounts GUARDED_BY(lock);	     /* id: struct account * */
 	struct account *idle_first GUARDED_BY(lock); /* oldest first */
 	struct account *idle_last GUARDED_BY(lock);
 	unsigned n_idle GUARDED_BY(lock);
+	unsigned n_flushing GUARDED_BY(lock);
+	pthread_cond_t flush_done; /* with `lock` */
 };
 
-/* A change whose record was appended and whose outcome is waited for. */
+/* A record that was appended and whose outcome is waited for. */
 struct pending {
 	struct pending *next;
 	struct record_id id;
-	struct outcome *out;
+	struct outcome *out; /* NULL: not asked for */
+	bool done;
 };
 
 struct account {
@@ -77,22 +87,55 @@ struct account {
 	struct account *idle_prev, *idle_next;
 
 	struct lock lock;
-	struct segment *segment GUARDED_BY(lock); /* newest known to be live */
+	/* The newest segment known to be live; the one that `replay` stands
+	 * in once that is loaded.  NULL: not looked for yet. */
+	struct segment *segment GUARDED_BY(lock);
 	uint64_t clean GUARDED_BY(lock);  /* no SEAL before this offset in it */
+	uint64_t size GUARDED_BY(lock);	  /* of it, as last seen */
 	place_t flushed GUARDED_BY(lock); /* all below is on disk */
-	bool gone GUARDED_BY(lock);
+	bool gone GUARDED_BY(lock);	  /* closed for ever */
+	bool lost GUARDED_BY(lock);	  /* history changed: open it anew */
 	bool loaded GUARDED_BY(lock);
-	struct replay replay GUARDED_BY(lock); /* when loaded */
+	struct replay replay GUARDED_BY(lock); /* if loaded */
 	struct pending *pending GUARDED_BY(lock);
+	struct head *head GUARDED_BY(lock); /* NULL: not read */
 	struct watch *watches GUARDED_BY(lock);
 };
+
+/* Another reference to an account that the caller holds one of. */
+struct account *account_ref(struct account *a);
+
+/* An account that this process has in memory, a reference; or NULL. */
+struct account *account_find(struct store *store, const char *id);
+
+/* FAIL_PERM when it was closed, FAIL_TEMP when its history changed. */
+int account_usable(struct account *a, struct fail *f) MUST_CHECK;
+
+/* Tell other processes, and the watches of this one, of a change that is on
+ * disk below `flushed`. */
+void account_changed(struct account *a, place_t flushed);
+
+/* Enter and leave the part where a thread may wait in fsync(2). */
+void store_flush_begin(struct store *s);
+void store_flush_end(struct store *s);
+
+/* An error of a flush: sets `f`; unless only the disk is full, nothing more
+ * is acknowledged on this volume. */
+int store_flush_failed(
+    struct store *s, int err, const char *what, struct fail *f) MUST_CHECK;
+
+/* Flush a file or folder by its path below an account. */
+int store_sync_path(
+    struct store *s, int dir, const char *path, struct fail *f) MUST_CHECK;
 
 void account_path(const char *id, char out[ACCOUNT_PATH_SIZE]);
 bool account_id_valid(const char *id);
 
-/* box/<id> and box/<id>/<placement of m>, below the account's folder. */
+/* box/<id>, and the file of a placement in one, below the account. */
 void box_path(uint64_t mbox, char out[PATH_SIZE]);
 void msg_path(const struct msg *m, char out[PATH_SIZE]);
+void placement_path(uint64_t folder, const struct placement *p, uint64_t size,
+    int64_t date_ms, char out[PATH_SIZE]);
 
 /* Octets of a whole file, at most `max` (else FAIL_CORRUPT), into `to`. */
 int file_read(struct fs *fs, int dir, const char *path, size_t max,

@@ -1,0 +1,24 @@
+/*
+ * account_priv: the table of accounts that a process has in memory.
+ *
+ * An account that nobody holds stays a while, since the next delivery or
+ * login will want it; the oldest of these go when there are too many.
+ *
+ * Threads: safe from any thread.
+ */
+#pragma once
+
+#include "store/store_priv.h"
+
+/* Drop idle accounts until at most `keep` are left. */
+void accounts_drop_idle(struct store *s, unsigned keep);
+
+/* A hint came: what is below `flushed` is on disk; wake the watches. */
+void account_heard(struct account *a, place_t flushed);
+
+/* References to the accounts that are watched, or that have been changed by
+ * this process, in an array that the caller frees. */
+size_t accounts_watched(struct store *s, struct account ***out);
+
+/* Its history changed below us: the next account_open() begins anew. */
+void account_forget(struct account *a);

@@ -1,0 +1,230 @@
+/*
+ * The beginning and the end of an account's tree.
+ *
+ * A tree is made below tmp/ and renamed to its name when it is whole and on
+ * disk; a tree is renamed back to tmp/ before it is taken apart.  So
+ * accounts/ holds whole trees only.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "store/account_priv.h"
+#include "store/head_priv.h"
+#include "store/journal_priv.h"
+
+enum {
+	TREE_DEPTH = 4, /* tmp/x/box/id/message, at most */
+	TREE_PATH_SIZE = 512,
+};
+
+/* ---- removing ---- */
+
+struct entries {
+	char **name;
+	size_t n, cap;
+};
+
+static bool
+collect_name(void *arg, const char *name)
+{
+	struct entries *e = arg;
+
+	e->name = xgrow(e->name, e->n, &e->cap, sizeof(*e->name));
+	e->name[e->n++] = xstrdup(name);
+	return true;
+}
+
+/* All below and with `path`; what is gone already is no failure. */
+static int
+remove_tree(struct fs *fs, const char *path, unsigned depth, struct fail *f)
+{
+	struct entries e = {0};
+	int rc = fs_list(fs, FS_ROOT, path, collect_name, &e);
+	int result = 0;
+
+	for (size_t i = 0; i < e.n; i++) {
+		char below[TREE_PATH_SIZE];
+
+		(void)snprintf(below, sizeof(below), "%s/%s", path, e.name[i]);
+		if (rc == 0 && result == 0
+		    && fs_unlink(fs, FS_ROOT, below) == -EISDIR && depth > 0) {
+			result = remove_tree(fs, below, depth - 1, f);
+		}
+		free(e.name[i]);
+	}
+	free(e.name);
+	if (result != 0) {
+		return result;
+	}
+	if (rc == 0) {
+		rc = fs_rmdir(fs, FS_ROOT, path);
+	}
+	return rc == 0 || rc == -ENOENT ? 0
+					: fail_err(f, -rc, "remove %s", path);
+}
+
+/* ---- making ---- */
+
+static int
+make_folders(struct fs *fs, const char *base, struct fail *f)
+{
+	static const char *const names[] = {
+	    "", "/journal", "/snap", "/tmp", "/box", "/box/0000000000000001"};
+
+	for (size_t i = 0; i < COUNT_OF(names); i++) {
+		char path[TREE_PATH_SIZE];
+
+		(void)snprintf(path, sizeof(path), "%s%s", base, names[i]);
+		int rc = fs_mkdir(fs, FS_ROOT, path, FOLDER_MODE);
+
+		if (rc != 0) {
+			return fail_err(f, -rc, "mkdir %s", path);
+		}
+	}
+	return 0;
+}
+
+static int
+make_first_segment(struct store *s, int dir, struct fail *f)
+{
+	struct segment *seg;
+	struct seg_header h = {
+	    .semantics = SEG_SEMANTICS,
+	    .name = seg_name_next(s, 0),
+	    .boot_id = {s->boot_id[0], s->boot_id[1]},
+	    .generation = s->generation,
+	    .created_ms = fs_now_ms(s->fs),
+	};
+
+	if (segment_make(s->fs, dir, &h, &seg, f) != 0) {
+		return -1;
+	}
+	int rc = fs_sync(s->fs, seg->fd);
+
+	segment_unref(&seg);
+	if (rc != 0) {
+		return store_flush_failed(s, -rc, "new account", f);
+	}
+	head_create(s->fs, dir, &h.name);
+	return 0;
+}
+
+static int
+make_tree(struct store *s, const char *base, struct fail *f)
+{
+	static const char *const flushed[] = {"journal", "box", "."};
+	int rc = -1;
+	int dir = -1;
+
+	if (make_folders(s->fs, base, f) != 0) {
+		goto out;
+	}
+	dir = fs_open(s->fs, FS_ROOT, base, O_RDONLY | O_DIRECTORY, 0);
+	if (dir < 0) {
+		(void)fail_err(f, -dir, "open %s", base);
+		dir = -1;
+		goto out;
+	}
+	if (make_first_segment(s, dir, f) != 0) {
+		goto out;
+	}
+	for (size_t i = 0; i < COUNT_OF(flushed); i++) {
+		if (store_sync_path(s, dir, flushed[i], f) != 0) {
+			goto out;
+		}
+	}
+	rc = 0;
+out:
+	fs_close(s->fs, &dir);
+	return rc;
+}
+
+/* accounts/<2>, flushed if it is new. */
+static int
+make_shelf(struct store *s, const char *id, char shelf[16], struct fail *f)
+{
+	(void)snprintf(shelf, 16, "accounts/%.2s", id);
+	int rc = fs_mkdir(s->fs, FS_ROOT, shelf, FOLDER_MODE);
+
+	if (rc == -EEXIST) {
+		return 0;
+	}
+	return rc == 0 ? store_sync_path(s, FS_ROOT, "accounts", f)
+		       : fail_err(f, -rc, "mkdir %s", shelf);
+}
+
+int
+account_create(struct store *store, const char *id, struct fail *f)
+{
+	char base[TREE_PATH_SIZE];
+	char path[ACCOUNT_PATH_SIZE];
+	char shelf[16];
+	struct fs_stat st;
+	int rc;
+
+	if (!account_id_valid(id)) {
+		return fail_set(f, FAIL_SYNTAX, "%s: not an account id", id);
+	}
+	if (store->read_only) {
+		return fail_set(f, FAIL_TEMP, "the store is read-only");
+	}
+	account_path(id, path);
+	if (fs_stat_at(store->fs, FS_ROOT, path, &st) == 0) {
+		return 0;
+	}
+	(void)snprintf(base, sizeof(base), "tmp/%s.%016llx", id,
+	    (unsigned long long)fs_random(store->fs));
+	if (make_shelf(store, id, shelf, f) != 0) {
+		return -1;
+	}
+	if (make_tree(store, base, f) != 0) {
+		struct fail ignored = {0};
+
+		(void)!remove_tree(store->fs, base, TREE_DEPTH, &ignored);
+		return -1;
+	}
+	rc = fs_rename(store->fs, FS_ROOT, base, FS_ROOT, path);
+	if (rc == -ENOTEMPTY || rc == -EEXIST) {
+		return remove_tree(store->fs, base, TREE_DEPTH, f);
+	}
+	if (rc != 0) {
+		return fail_err(f, -rc, "rename %s", base);
+	}
+	return store_sync_path(store, FS_ROOT, shelf, f);
+}
+
+int
+account_shut(struct account *account, struct fail *f)
+{
+	return journal_close(account, f);
+}
+
+int
+account_purge(struct store *store, const char *id, struct fail *f)
+{
+	char path[ACCOUNT_PATH_SIZE];
+	char base[TREE_PATH_SIZE];
+	struct account *a;
+
+	if (!account_id_valid(id)) {
+		return fail_set(f, FAIL_ABSENT, "%s: not an account id", id);
+	}
+	a = account_find(store, id);
+	if (a != NULL) {
+		account_forget(a);
+		account_close(&a);
+	}
+	account_path(id, path);
+	(void)snprintf(base, sizeof(base), "tmp/%s.%016llx", id,
+	    (unsigned long long)fs_random(store->fs));
+	int rc = fs_rename(store->fs, FS_ROOT, path, FS_ROOT, base);
+
+	if (rc != 0) {
+		return fail_err(f, -rc, "account %s", id);
+	}
+	return remove_tree(store->fs, base, TREE_DEPTH, f);
+}

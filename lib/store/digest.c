@@ -1,0 +1,174 @@
+/*
+ * Digests of messages, from the records that brought them.
+ *
+ * A digest stands in its message's ADD record, in a segment of the journal.
+ * The reader keeps one segment open and one window of it in memory: messages
+ * in ascending order mostly find theirs in the window.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "store/journal_priv.h"
+
+enum { WINDOW = 256 * 1024 };
+
+struct digest_reader {
+	struct account *account; /* a reference */
+	struct seg_name *names;	 /* of the segments there are */
+	size_t n_names;
+	struct segment *segment; /* NULL: none open */
+	char *window;
+	uint64_t at; /* offset of the window in the segment */
+	size_t len;
+};
+
+struct digest_reader *
+digest_reader_new(
+    struct account *account, const struct view *view, const struct mbox *mbox)
+{
+	struct digest_reader *r = xmalloc(sizeof(*r));
+
+	(void)view;
+	(void)mbox;
+	r->account = account_ref(account);
+	return r;
+}
+
+void
+digest_reader_free(struct digest_reader **r)
+{
+	struct digest_reader *old = *r;
+
+	*r = NULL;
+	if (old == NULL) {
+		return;
+	}
+	segment_unref(&old->segment);
+	account_close(&old->account);
+	free(old->names);
+	free(old->window);
+	free(old);
+}
+
+/* Position of the next segment of this number below `before`; -1. */
+static ptrdiff_t
+find_number(const struct digest_reader *r, uint64_t number, size_t before)
+{
+	for (size_t i = before; i-- > 0;) {
+		if (r->names[i].number == number) {
+			return (ptrdiff_t)i;
+		}
+	}
+	return -1;
+}
+
+static int
+list_segments(struct digest_reader *r, struct fail *f)
+{
+	free(r->names);
+	r->names = NULL;
+	r->n_names = 0;
+	return journal_list(r->account, &r->names, &r->n_names, f);
+}
+
+static int
+open_segment(struct digest_reader *r, size_t i, struct fail *f)
+{
+	struct account *a = r->account;
+
+	if (r->segment != NULL
+	    && seg_name_eq(&r->segment->header.name, &r->names[i])) {
+		return 0;
+	}
+	segment_unref(&r->segment);
+	r->len = 0;
+	return segment_open(a->store->fs, a->dir, &r->names[i], &r->segment, f);
+}
+
+/* What the window has from `offset` on. */
+static struct sv
+in_window(const struct digest_reader *r, uint64_t offset)
+{
+	if (offset < r->at || offset - r->at >= r->len) {
+		return SV_EMPTY;
+	}
+	return sv_make(
+	    r->window + (offset - r->at), r->len - (size_t)(offset - r->at));
+}
+
+static int
+read_window(struct digest_reader *r, uint64_t offset, struct fail *f)
+{
+	if (r->window == NULL) {
+		r->window = xmalloc(WINDOW);
+	}
+	r->len = 0;
+	ssize_t n =
+	    fs_pread(r->segment->fs, r->segment->fd, r->window, WINDOW, offset);
+
+	if (n < 0) {
+		return fail_err(f, (int)-n, "read journal");
+	}
+	r->at = offset;
+	r->len = (size_t)n;
+	return 0;
+}
+
+/* The digest of the record at `offset` of the open segment. */
+static int
+read_digest(
+    struct digest_reader *r, uint64_t offset, struct sv *out, struct fail *f)
+{
+	const struct record_key *key = &r->segment->key;
+	struct record rec;
+	struct rec_add add;
+
+	if (record_read(in_window(r, offset), key, &rec) != RECORD_WHOLE) {
+		if (read_window(r, offset, f) != 0) {
+			return -1;
+		}
+		if (record_read(in_window(r, offset), key, &rec)
+		    != RECORD_WHOLE) {
+			return fail_set(f, FAIL_ABSENT, "digest damaged");
+		}
+	}
+	if (rec.type != RECORD_ADD || !rec_add_read(rec.body, &add)) {
+		return fail_set(f, FAIL_ABSENT, "digest damaged");
+	}
+	*out = add.digest;
+	return 0;
+}
+
+int
+digest_reader_get(struct digest_reader *r, const struct msg *msg,
+    struct sv *out, struct fail *f)
+{
+	uint64_t number = msg->digest_at >> SEG_PLACE_BITS;
+	uint64_t offset =
+	    msg->digest_at & ((UINT64_C(1) << SEG_PLACE_BITS) - 1);
+
+	*out = SV_EMPTY;
+	if (msg->digest_at == 0) {
+		return fail_set(f, FAIL_ABSENT, "the message has no digest");
+	}
+	ptrdiff_t i = find_number(r, number, r->n_names);
+
+	if (i < 0) {
+		if (list_segments(r, f) != 0) {
+			return -1;
+		}
+		i = find_number(r, number, r->n_names);
+	}
+	(void)fail_set(f, FAIL_ABSENT, "the digest's segment is gone");
+	/* One that lost the race for a SEAL may have the number, too, until it
+	 * is removed; it has no records. */
+	for (; i >= 0; i = find_number(r, number, (size_t)i)) {
+		if (open_segment(r, (size_t)i, f) == 0
+		    && read_digest(r, offset, out, f) == 0) {
+			fail_clear(f);
+			return 0;
+		}
+	}
+	return -1;
+}

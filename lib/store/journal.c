@@ -1,0 +1,490 @@
+#include "store/journal_priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "store/head_priv.h"
+#include "store/mutate_priv.h"
+#include "store/snapshot_priv.h"
+
+enum { FIND_TRIES = 16 };
+
+/* ---- what is there ---- */
+
+struct listing {
+	struct seg_name *name;
+	size_t n, cap;
+};
+
+static bool
+collect(void *arg, const char *text)
+{
+	struct listing *l = arg;
+	struct seg_name name;
+
+	if (seg_name_read(text, &name)) {
+		l->name = xgrow(l->name, l->n, &l->cap, sizeof(*l->name));
+		l->name[l->n++] = name;
+	}
+	return true;
+}
+
+static int
+compare_names(const void *a, const void *b)
+{
+	const struct seg_name *x = a;
+	const struct seg_name *y = b;
+
+	if (x->number != y->number) {
+		return x->number < y->number ? -1 : 1;
+	}
+	return (x->random > y->random) - (x->random < y->random);
+}
+
+int
+journal_list(
+    struct account *a, struct seg_name **out, size_t *n, struct fail *f)
+{
+	struct listing l = {0};
+	int rc = fs_list(a->store->fs, a->dir, "journal", collect, &l);
+
+	*out = NULL;
+	*n = 0;
+	if (rc < 0) {
+		free(l.name);
+		return fail_err(f, -rc, "list journal of %s", a->id);
+	}
+	if (l.n != 0) {
+		qsort(l.name, l.n, sizeof(*l.name), compare_names);
+	}
+	*out = l.name;
+	*n = l.n;
+	return 0;
+}
+
+int
+journal_first(struct account *a, struct segment **out, struct fail *f)
+{
+	static const struct seg_name none = {0};
+	struct seg_name *names;
+	size_t n;
+	int rc;
+
+	*out = NULL;
+	if (journal_list(a, &names, &n, f) != 0) {
+		return -1;
+	}
+	rc = n != 0 ? segment_open(a->store->fs, a->dir, &names[0], out, f)
+		    : fail_set(f, FAIL_ABSENT, "account %s: no journal", a->id);
+	free(names);
+	if (rc == 0 && !seg_name_eq(&(*out)->header.previous, &none)) {
+		segment_unref(out);
+		return fail_set(f, FAIL_ABSENT,
+		    "account %s: the first segment is gone", a->id);
+	}
+	return rc;
+}
+
+/* ---- the account's segment ---- */
+
+static struct segment *
+known_segment(struct account *a)
+{
+	lock_acquire(&a->lock);
+	struct segment *s = a->segment != NULL ? segment_ref(a->segment) : NULL;
+	lock_release(&a->lock);
+	return s;
+}
+
+/* With a->lock; takes the reference. */
+static void
+set_segment_locked(struct account *a, struct segment *s)
+{
+	struct segment *old = a->segment;
+
+	a->segment = s;
+	a->clean = SEG_HEADER;
+	a->size = SEG_HEADER;
+	segment_unref(&old);
+}
+
+/* What the hint or, failing that, the newest snapshot or the account's first
+ * segment gives: any of them is live, or ends in a SEAL that leads on. */
+static int
+find_segment(struct account *a, struct segment **out, struct fail *f)
+{
+	struct head *head = NULL;
+	struct seg_name name;
+
+	if (head_get(a, &head) == 0) {
+		int rc =
+		    segment_open(a->store->fs, a->dir, &head->segment, out, f);
+
+		head_unref(&head);
+		if (rc == 0 || f->kind == FAIL_PERM) {
+			return rc;
+		}
+		fail_clear(f);
+	}
+	for (int i = 0; i < FIND_TRIES; i++) {
+		if (snapshot_segment(a->store->fs, a->dir, &name, f) != 0) {
+			break;
+		}
+		if (segment_open(a->store->fs, a->dir, &name, out, f) == 0) {
+			return 0;
+		}
+		if (f->kind != FAIL_ABSENT) {
+			return -1;
+		}
+		/* Collected between the two: a newer snapshot is there. */
+	}
+	if (f->kind != FAIL_ABSENT) {
+		return -1;
+	}
+	fail_clear(f);
+	return journal_first(a, out, f);
+}
+
+int
+journal_segment(struct account *a, struct segment **out, struct fail *f)
+{
+	struct segment *found;
+
+	if (account_usable(a, f) != 0) {
+		*out = NULL;
+		return -1;
+	}
+	*out = known_segment(a);
+	if (*out != NULL) {
+		return 0;
+	}
+	if (find_segment(a, &found, f) != 0) {
+		return -1;
+	}
+	lock_acquire(&a->lock);
+	if (a->segment == NULL) {
+		set_segment_locked(a, segment_ref(found));
+	}
+	*out = segment_ref(a->segment);
+	lock_release(&a->lock);
+	segment_unref(&found);
+	return 0;
+}
+
+bool
+journal_ours(const struct store *s, const struct segment *seg)
+{
+	const struct seg_header *h = &seg->header;
+
+	return MUTATION(F31)
+	       || (h->boot_id[0] == s->boot_id[0]
+		   && h->boot_id[1] == s->boot_id[1]
+		   && h->generation == s->generation && h->inode == seg->inode);
+}
+
+int
+journal_flush(
+    struct account *a, struct segment *seg, uint64_t end, struct fail *f)
+{
+	place_t place = place_make(seg->header.name.number, end);
+	int rc;
+
+	store_flush_begin(a->store);
+	rc = fs_datasync(a->store->fs, seg->fd);
+	store_flush_end(a->store);
+	if (rc != 0) {
+		if (rc != -ENOSPC && rc != -EDQUOT) {
+			seg->bad = true;
+		}
+		return store_flush_failed(a->store, -rc, "journal", f);
+	}
+	lock_acquire(&a->lock);
+	if (place > a->flushed) {
+		a->flushed = place;
+	}
+	lock_release(&a->lock);
+	return 0;
+}
+
+/* ---- following ---- */
+
+int
+journal_seal(struct segment *seg, uint64_t at, bool *found,
+    struct rec_seal *out, struct fail *f)
+{
+	struct scan scan;
+	int rc;
+
+	*found = false;
+	scan_init(&scan, seg, at);
+	do {
+		rc = scan_next(&scan, f);
+	} while (rc == 0 && scan.end == SCAN_MORE);
+	if (rc == 0 && scan.end == SCAN_SEAL) {
+		*found = true;
+		*out = scan.seal;
+	}
+	scan_deinit(&scan);
+	return rc;
+}
+
+static int
+set_gone(struct account *a, struct fail *f)
+{
+	lock_acquire(&a->lock);
+	a->gone = true;
+	lock_release(&a->lock);
+	return account_usable(a, f);
+}
+
+int
+journal_follow(struct account *a, struct segment *old,
+    const struct rec_seal *seal, struct fail *f)
+{
+	struct segment *next;
+
+	if (seal->kind == SEAL_GONE) {
+		return set_gone(a, f);
+	}
+	lock_acquire(&a->lock);
+	bool loaded = a->loaded;
+	lock_release(&a->lock);
+	if (loaded) {
+		return 0;
+	}
+	/* Before the first flush in the next segment this one's SEAL must be
+	 * on disk, or a power cut could take it and leave what follows (F10):
+	 * UIDs told from there would then mean something else. */
+	if (!MUTATION(F10B) && journal_flush(a, old, 0, f) != 0) {
+		return -1;
+	}
+	if (segment_open(a->store->fs, a->dir, &seal->next, &next, f) != 0) {
+		if (f->kind != FAIL_ABSENT) {
+			return -1;
+		}
+		/* Collected meanwhile: look for the newest anew. */
+		fail_clear(f);
+	}
+	lock_acquire(&a->lock);
+	if (a->segment == old && !a->loaded) {
+		set_segment_locked(a, next);
+		next = NULL;
+	}
+	lock_release(&a->lock);
+	segment_unref(&next);
+	return 0;
+}
+
+/* ---- rotating ---- */
+
+enum {
+	SEAL_TRIES = 4,
+	SEAL_FILL = 4096, /* octets between two copies of a SEAL */
+};
+#define EPOCH_2020_MS INT64_C(1577836800000)
+
+static uint64_t
+minutes_since_2020(struct store *s)
+{
+	int64_t ms = fs_now_ms(s->fs) - EPOCH_2020_MS;
+
+	return ms > 0 ? (uint64_t)ms / 60000 : 0;
+}
+
+struct seg_name
+seg_name_next(struct store *s, uint64_t after)
+{
+	uint64_t number = minutes_since_2020(s);
+
+	/* By the clock, so that a restored backup does not give out again the
+	 * places of the days that it lost (F12). */
+	if (number <= after) {
+		number = after + 1;
+	}
+	return (struct seg_name){number, fs_random(s->fs)};
+}
+
+/* The SEAL twice with a block between, so that one bad block does not hide
+ * where the journal goes on.  One write: nothing comes in between. */
+static void
+frame_seal(struct account *a, const struct segment *seg,
+    const struct rec_seal *seal, struct buf *to)
+{
+	static const char zeros[SEAL_FILL];
+	struct buf body = {0};
+	struct record r = {
+	    .type = RECORD_SEAL,
+	    .time_ms = fs_now_ms(a->store->fs),
+	    .id = {.process = a->store->process},
+	};
+
+	rec_seal_write(&body, seal);
+	for (int i = 0; i < 3; i++) {
+		r.type = i == 1 ? RECORD_FILL : RECORD_SEAL;
+		r.body = i == 1 ? sv_make(zeros, sizeof(zeros)) : buf_sv(&body);
+		r.id.counter = atomic_fetch_add(&a->store->counter, 1);
+		record_write(to, &seg->key, &r);
+	}
+	buf_deinit(&body);
+}
+
+/* Append the SEAL and read back which one is the first: *seal becomes it. */
+static int
+append_seal(struct account *a, struct segment *seg, uint64_t clean,
+    struct rec_seal *seal, struct fail *f)
+{
+	for (int i = 0; i < SEAL_TRIES; i++) {
+		struct buf framed = {0};
+		bool found;
+
+		frame_seal(a, seg, seal, &framed);
+		struct iovec v = {framed.data, framed.len};
+		ssize_t n = fs_writev(a->store->fs, seg->fd, &v, 1);
+
+		buf_deinit(&framed);
+		if (n < 0) {
+			return fail_err(f, (int)-n, "seal journal");
+		}
+		if (journal_flush(a, seg, 0, f) != 0
+		    || journal_seal(seg, clean, &found, seal, f) != 0) {
+			return -1;
+		}
+		if (found) {
+			return 0;
+		}
+	}
+	return fail_set(f, FAIL_LIMIT, "no room to seal the journal");
+}
+
+/* The candidate: on disk under its name before any SEAL can name it (F2). */
+static int
+make_candidate(struct account *a, struct segment *old, int64_t floor_ms,
+    place_t purge, struct segment **out, struct fail *f)
+{
+	struct store *s = a->store;
+	const struct seg_header *was = &old->header;
+	struct seg_header h = {
+	    .semantics = SEG_SEMANTICS,
+	    .name = seg_name_next(s, was->name.number),
+	    .previous = was->name,
+	    .boot_id = {s->boot_id[0], s->boot_id[1]},
+	    .generation = s->generation,
+	    .floor_ms = floor_ms > was->floor_ms ? floor_ms : was->floor_ms,
+	    .purge = purge > was->purge ? purge : was->purge,
+	    .created_ms = fs_now_ms(s->fs),
+	};
+
+	if (segment_make(s->fs, a->dir, &h, out, f) != 0) {
+		return -1;
+	}
+	(void)fs_allocate(s->fs, (*out)->fd, SEG_ALLOCATE);
+	(*out)->allocated = SEG_ALLOCATE;
+	store_flush_begin(s);
+	int rc = fs_sync(s->fs, (*out)->fd);
+	store_flush_end(s);
+	if (rc != 0) {
+		return store_flush_failed(s, -rc, "new journal", f);
+	}
+	if (!s->traits.fsync_covers_name) {
+		return store_sync_path(s, a->dir, "journal", f);
+	}
+	return 0;
+}
+
+static void
+remove_candidate(struct account *a, const struct segment *seg)
+{
+	char text[SEG_NAME_SIZE];
+	char path[PATH_SIZE];
+
+	seg_name_write(&seg->header.name, text);
+	(void)snprintf(path, sizeof(path), "journal/%s", text);
+	(void)fs_unlink(a->store->fs, a->dir, path);
+}
+
+static uint64_t
+clean_offset(struct account *a, const struct segment *seg)
+{
+	lock_acquire(&a->lock);
+	uint64_t at = a->segment == seg ? a->clean : SEG_HEADER;
+	lock_release(&a->lock);
+	return at;
+}
+
+int
+journal_rotate(struct account *a, struct segment *old, int64_t floor_ms,
+    place_t purge, struct fail *f)
+{
+	struct segment *mine = NULL;
+	struct rec_seal seal = {.kind = SEAL_NEXT};
+	bool won;
+	int rc = -1;
+
+	if (make_candidate(a, old, floor_ms, purge, &mine, f) != 0) {
+		goto out;
+	}
+	seal.next = mine->header.name;
+	if (append_seal(a, old, clean_offset(a, old), &seal, f) != 0) {
+		goto out;
+	}
+	won = seal.kind == SEAL_NEXT
+	      && seg_name_eq(&seal.next, &mine->header.name);
+	if (!won) {
+		remove_candidate(a, mine);
+	}
+	if (journal_follow(a, old, &seal, f) != 0) {
+		goto out;
+	}
+	rc = 0;
+	if (won) {
+		head_renew(a, &mine->header.name);
+	}
+out:
+	segment_unref(&mine);
+	return rc;
+}
+
+/* A loaded account moves by replay alone. */
+static int
+journal_move_on(struct account *a, struct fail *f)
+{
+	lock_acquire(&a->lock);
+	bool loaded = a->loaded;
+	lock_release(&a->lock);
+	return loaded ? journal_catch_up(a, f) : 0;
+}
+
+int
+journal_close(struct account *a, struct fail *f)
+{
+	struct segment *seg;
+	struct rec_seal seal;
+
+	for (;;) {
+		seal = (struct rec_seal){.kind = SEAL_GONE};
+		if (journal_segment(a, &seg, f) != 0) {
+			return -1;
+		}
+		int rc = append_seal(a, seg, clean_offset(a, seg), &seal, f);
+
+		if (rc == 0 && seal.kind == SEAL_NEXT) {
+			rc = journal_follow(a, seg, &seal, f);
+		}
+		if (rc == 0 && seal.kind == SEAL_NEXT) {
+			rc = journal_move_on(a, f);
+		}
+		segment_unref(&seg);
+		if (rc != 0) {
+			return -1;
+		}
+		if (seal.kind == SEAL_GONE) {
+			(void)set_gone(a, f);
+			fail_clear(f);
+			return 0;
+		}
+	}
+}

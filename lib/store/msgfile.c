@@ -1,0 +1,256 @@
+#include "store/msgfile_priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "store/mutate_priv.h"
+
+enum {
+	COPY_MAX = 1024 * 1024 * 1024, /* octets of one copy_in */
+	POUR_CHUNK = 64 * 1024,
+};
+
+struct placement
+placement_new(struct store *s, int64_t floor_ms)
+{
+	int64_t now = fs_now_ms(s->fs);
+
+	if (now < floor_ms) {
+		now = floor_ms; /* our clock is behind: no harm */
+	}
+	return (struct placement){
+	    now > 0 ? (uint64_t)now : 0, fs_random(s->fs)};
+}
+
+uint64_t
+msg_source_size(const struct msg_source *source)
+{
+	return source->head.len
+	       + (source->fd >= 0 ? source->fd_len : source->body.len);
+}
+
+/* The folder of a mailbox is made by the first who files into it. */
+static int
+make_folder(struct account *a, uint64_t folder, struct fail *f)
+{
+	char path[PATH_SIZE];
+
+	box_path(folder, path);
+	int rc = fs_mkdir(a->store->fs, a->dir, path, FOLDER_MODE);
+
+	if (rc == -EEXIST) {
+		return 0;
+	}
+	return rc == 0 ? store_sync_path(a->store, a->dir, "box", f)
+		       : fail_err(f, -rc, "mkdir %s", path);
+}
+
+static int
+create(struct account *a, uint64_t folder, const char *path, struct fail *f)
+{
+	struct fs *fs = a->store->fs;
+	int flags = O_WRONLY | O_CREAT | O_EXCL;
+	int fd = fs_open(fs, a->dir, path, flags, FILE_MODE);
+
+	if (fd == -ENOENT) {
+		if (make_folder(a, folder, f) != 0) {
+			return -1;
+		}
+		fd = fs_open(fs, a->dir, path, flags, FILE_MODE);
+	}
+	return fd >= 0 ? fd : fail_err(f, -fd, "create %s", path);
+}
+
+static int
+copy_file(
+    struct fs *fs, int fd, const struct msg_source *source, struct fail *f)
+{
+	uint64_t at = 0;
+
+	while (at < source->fd_len) {
+		uint64_t left = source->fd_len - at;
+		ssize_t n = fs_copy_in(fs, fd, source->fd, at,
+		    left < COPY_MAX ? (size_t)left : COPY_MAX);
+
+		if (n < 0) {
+			return fail_err(f, (int)-n, "copy message");
+		}
+		if (n == 0) {
+			return fail_set(f, FAIL_TEMP,
+			    "message file has %llu octets, not %llu",
+			    (unsigned long long)at,
+			    (unsigned long long)source->fd_len);
+		}
+		at += (uint64_t)n;
+	}
+	return 0;
+}
+
+static int
+write_source(
+    struct fs *fs, int fd, const struct msg_source *source, struct fail *f)
+{
+	struct iovec v[2];
+	int n = 0;
+
+	if (source->head.len != 0) {
+		v[n].iov_base = (void *)(uintptr_t)source->head.p;
+		v[n++].iov_len = source->head.len;
+	}
+	if (source->fd < 0 && source->body.len != 0) {
+		v[n].iov_base = (void *)(uintptr_t)source->body.p;
+		v[n++].iov_len = source->body.len;
+	}
+	if (n != 0 && file_write(fs, fd, v, n, f) != 0) {
+		return -1;
+	}
+	return source->fd >= 0 ? copy_file(fs, fd, source, f) : 0;
+}
+
+int
+msgfile_write(struct account *a, uint64_t folder, const char *path,
+    const struct msg_source *source, int *fd_out, struct fail *f)
+{
+	struct fs *fs = a->store->fs;
+	int fd = create(a, folder, path, f);
+
+	*fd_out = -1;
+	if (fd < 0) {
+		return -1;
+	}
+	if (write_source(fs, fd, source, f) != 0) {
+		fs_close(fs, &fd);
+		(void)fs_unlink(fs, a->dir, path);
+		return -1;
+	}
+	*fd_out = fd;
+	return 0;
+}
+
+bool
+msgfile_link(struct account *from, const char *from_path, struct account *to,
+    uint64_t folder, const char *path)
+{
+	struct fs *fs = to->store->fs;
+	int rc = fs_link(fs, from->dir, from_path, to->dir, path);
+
+	if (rc == -ENOENT) {
+		struct fail ignored = {0};
+
+		rc = make_folder(to, folder, &ignored) == 0
+			 ? fs_link(fs, from->dir, from_path, to->dir, path)
+			 : -ENOENT;
+	}
+	return rc == 0;
+}
+
+/* All of one open file into another. */
+static int
+pour(struct fs *fs, int from, int to, struct fail *f)
+{
+	char *chunk = xmalloc(POUR_CHUNK);
+	uint64_t at = 0;
+	int rc = 0;
+
+	for (;;) {
+		ssize_t n = fs_pread(fs, from, chunk, POUR_CHUNK, at);
+
+		if (n < 0) {
+			rc = fail_err(f, (int)-n, "read message");
+		}
+		if (n <= 0) {
+			break;
+		}
+		struct iovec v = {chunk, (size_t)n};
+
+		rc = file_write(fs, to, &v, 1, f);
+		if (rc != 0) {
+			break;
+		}
+		at += (uint64_t)n;
+	}
+	free(chunk);
+	return rc;
+}
+
+int
+msgfile_copy(struct account *from, const char *from_path, struct account *to,
+    uint64_t folder, const char *path, struct fail *f)
+{
+	struct fs *fs = to->store->fs;
+
+	if (msgfile_link(from, from_path, to, folder, path)) {
+		return 0;
+	}
+	int in = fs_open(fs, from->dir, from_path, O_RDONLY, 0);
+
+	if (in < 0) {
+		return fail_err(f, -in, "open %s", from_path);
+	}
+	int out = create(to, folder, path, f);
+	int rc = -1;
+
+	if (out >= 0) {
+		rc = pour(fs, in, out, f);
+		if (rc == 0) {
+			rc = msgfile_flush(to, folder, out, f);
+		}
+		fs_close(fs, &out);
+		if (rc != 0) {
+			(void)fs_unlink(fs, to->dir, path);
+		}
+	}
+	fs_close(fs, &in);
+	return rc;
+}
+
+int
+msgfile_flush_names(struct account *a, uint64_t folder, struct fail *f)
+{
+	char path[PATH_SIZE];
+
+	if (a->store->traits.fsync_covers_name) {
+		return 0;
+	}
+	box_path(folder, path);
+	return store_sync_path(a->store, a->dir, path, f);
+}
+
+int
+msgfile_flush(struct account *a, uint64_t folder, int fd, struct fail *f)
+{
+	store_flush_begin(a->store);
+	int rc = fs_sync(a->store->fs, fd);
+	store_flush_end(a->store);
+	if (rc != 0) {
+		return store_flush_failed(a->store, -rc, "message", f);
+	}
+	return msgfile_flush_names(a, folder, f);
+}
+
+int
+msg_open(
+    struct account *account, const struct msg *msg, int *fd_out, struct fail *f)
+{
+	char path[PATH_SIZE];
+
+	msg_path(msg, path);
+	*fd_out = fs_open(account->store->fs, account->dir, path, O_RDONLY, 0);
+	if (*fd_out < 0) {
+		int err = -*fd_out;
+
+		*fd_out = -1;
+		return fail_err(
+		    f, err, "account %s: open %s", account->id, path);
+	}
+	return 0;
+}
+
+void
+msg_close(struct account *account, int *fd)
+{
+	fs_close(account->store->fs, fd);
+}

@@ -1,0 +1,287 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/block.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "store/account_priv.h"
+#include "store/hint.h"
+#include "store/mutate_priv.h"
+#include "store/upkeep_priv.h"
+
+#ifdef STORE_MUTATIONS
+enum mutation store_mutation;
+#endif
+
+enum { GENERATION_MAX = 32 }; /* octets of the file */
+
+void
+store_conf_defaults(struct store_conf *conf)
+{
+	*conf = (struct store_conf){
+	    .retention_ms = UINT64_C(7) * 24 * 3600 * 1000,
+	    .segment_max = 4 * 1024 * 1024,
+	    .checkpoint_tail = 256 * 1024,
+	    .cache_max = 256 * 1024 * 1024,
+	    .accounts_max = 1000,
+	    .flushers_max = 8,
+	    .mailboxes_max = 10000,
+	    .maintenance = true,
+	};
+}
+
+static int
+make_folder(struct fs *fs, const char *path, struct fail *f)
+{
+	int rc = fs_mkdir(fs, FS_ROOT, path, FOLDER_MODE);
+
+	return rc == 0 || rc == -EEXIST ? 0
+					: fail_err(f, -rc, "mkdir %s", path);
+}
+
+/* The volume's generation; absent means 0. */
+static int
+read_generation(struct store *s, struct fail *f)
+{
+	struct buf text = {0};
+	uint64_t generation = 0;
+	int rc =
+	    file_read(s->fs, FS_ROOT, "generation", GENERATION_MAX, &text, f);
+
+	if (rc != 0 && f->kind == FAIL_ABSENT) {
+		fail_clear(f);
+		rc = 0;
+	} else if (rc == 0 && !sv_u64(sv_trim(buf_sv(&text)), &generation)) {
+		rc = fail_set(f, FAIL_CORRUPT, "generation: not a number");
+	}
+	buf_deinit(&text);
+	s->generation = generation;
+	return rc;
+}
+
+static int
+prepare(struct store *s, struct fail *f)
+{
+	int rc = fs_traits(s->fs, &s->traits);
+
+	if (rc != 0) {
+		return fail_err(f, -rc, "file system below the store");
+	}
+	if (!s->traits.atomic_append && !MUTATION(F7)) {
+		return fail_set(f, FAIL_PERM,
+		    "the store's file system is not known to append whole "
+		    "records: use ext4, XFS or btrfs");
+	}
+	fs_boot_id(s->fs, s->boot_id);
+	s->process = fs_random(s->fs);
+	if (make_folder(s->fs, "accounts", f) != 0
+	    || make_folder(s->fs, "tmp", f) != 0) {
+		return -1;
+	}
+	return read_generation(s, f);
+}
+
+static void
+heard(void *arg, const char *id, uint64_t flushed)
+{
+	struct account *a = account_find(arg, id);
+
+	if (a != NULL) {
+		account_heard(a, flushed);
+		account_close(&a);
+	}
+}
+
+static int
+start_threads(struct store *s, struct fail *f)
+{
+	if (s->conf.hint_dir != NULL
+	    && hint_open(s->conf.hint_dir, heard, s, &s->hint, f) != 0) {
+		return -1;
+	}
+	if (s->conf.hint_dir == NULL && !s->conf.maintenance) {
+		return 0;
+	}
+	return upkeep_start(s, &s->upkeep, f);
+}
+
+int
+store_open(const struct store_conf *conf, struct fs *fs, struct store **out,
+    struct fail *f)
+{
+	struct store *s = xmalloc(sizeof(*s));
+
+	*out = NULL;
+	s->fs = fs;
+	s->conf = *conf;
+	s->conf.hint_dir =
+	    conf->hint_dir != NULL ? xstrdup(conf->hint_dir) : NULL;
+	lock_init(&s->lock, LOCK_STORE);
+	ASSERT(pthread_cond_init(&s->flush_done, NULL) == 0);
+	if (prepare(s, f) != 0 || start_threads(s, f) != 0) {
+		store_close(&s);
+		return -1;
+	}
+	*out = s;
+	return 0;
+}
+
+int
+store_open_path(const struct store_conf *conf, const char *path,
+    struct store **out, struct fail *f)
+{
+	struct fs *fs = NULL;
+
+	*out = NULL;
+	if (mkdir(path, FOLDER_MODE) != 0 && errno != EEXIST) {
+		return fail_sys(f, "mkdir %s", path);
+	}
+	if (fs_real_open(path, &fs, f) != 0) {
+		return -1;
+	}
+	if (store_open(conf, fs, out, f) != 0) {
+		fs_real_close(&fs);
+		return fail_wrap(f, "%s", path);
+	}
+	(*out)->owns_fs = true;
+	return 0;
+}
+
+void
+store_close(struct store **store)
+{
+	struct store *s = *store;
+
+	*store = NULL;
+	if (s == NULL) {
+		return;
+	}
+	hint_close(&s->hint);
+	upkeep_stop(&s->upkeep);
+	accounts_drop_idle(s, 0);
+	ASSERT(s->accounts.n == 0); /* every account was closed */
+	map_deinit(&s->accounts);
+	lock_deinit(&s->lock);
+	ASSERT(pthread_cond_destroy(&s->flush_done) == 0);
+	if (s->owns_fs) {
+		fs_real_close(&s->fs);
+	}
+	free((void *)(uintptr_t)s->conf.hint_dir);
+	free(s);
+}
+
+/* ---- flushing ---- */
+
+void
+store_flush_begin(struct store *s)
+{
+	lock_acquire(&s->lock);
+	if (s->n_flushing >= s->conf.flushers_max) {
+		/* A wait like that of the flush itself: let others run. */
+		lock_release(&s->lock);
+		block_begin();
+		lock_acquire(&s->lock);
+		while (s->n_flushing >= s->conf.flushers_max) {
+			ASSERT(pthread_cond_wait(&s->flush_done, &s->lock.mutex)
+			       == 0);
+		}
+		s->n_flushing++;
+		lock_release(&s->lock);
+		block_end();
+		return;
+	}
+	s->n_flushing++;
+	lock_release(&s->lock);
+}
+
+void
+store_flush_end(struct store *s)
+{
+	lock_acquire(&s->lock);
+	s->n_flushing--;
+	ASSERT(pthread_cond_signal(&s->flush_done) == 0);
+	lock_release(&s->lock);
+}
+
+int
+store_flush_failed(struct store *s, int err, const char *what, struct fail *f)
+{
+	if (err == ENOSPC || err == EDQUOT) {
+		return fail_err(f, err, "flush %s", what);
+	}
+	/* The kernel has dropped what it could not write and will say yes the
+	 * next time: nothing on this volume can be believed any more. */
+	if (!atomic_exchange(&s->read_only, true)) {
+		LOG(LOG_ERROR, "store.read_only", kv_str("file", what),
+		    kv_i64("errno", err));
+	}
+	(void)fail_err(f, err, "flush %s", what);
+	f->kind = FAIL_TEMP;
+	return -1;
+}
+
+int
+store_sync_path(struct store *s, int dir, const char *path, struct fail *f)
+{
+	int fd = fs_open(s->fs, dir, path, O_RDONLY, 0);
+	int rc;
+
+	if (fd < 0) {
+		return fail_err(f, -fd, "open %s", path);
+	}
+	store_flush_begin(s);
+	rc = fs_sync(s->fs, fd);
+	store_flush_end(s);
+	fs_close(s->fs, &fd);
+	return rc == 0 ? 0 : store_flush_failed(s, -rc, path, f);
+}
+
+/* ---- listing ---- */
+
+struct names {
+	char (*id)[ACCOUNT_ID_LEN + 1];
+	size_t n, cap;
+};
+
+static bool
+collect_id(void *arg, const char *name)
+{
+	struct names *names = arg;
+
+	if (account_id_valid(name)) {
+		names->id =
+		    xgrow(names->id, names->n, &names->cap, sizeof(*names->id));
+		memcpy(names->id[names->n++], name, ACCOUNT_ID_LEN + 1);
+	}
+	return true;
+}
+
+int
+store_list(struct store *store, bool (*each)(void *arg, const char *id),
+    void *arg, struct fail *f)
+{
+	for (unsigned i = 0; i < 256; i++) {
+		struct names names = {0};
+		char path[16];
+		bool go_on = true;
+
+		(void)snprintf(path, sizeof(path), "accounts/%02x", i);
+		int rc = fs_list(store->fs, FS_ROOT, path, collect_id, &names);
+
+		for (size_t k = 0; k < names.n && go_on; k++) {
+			go_on = each(arg, names.id[k]);
+		}
+		free(names.id);
+		if (rc < 0 && rc != -ENOENT) {
+			return fail_err(f, -rc, "list %s", path);
+		}
+		if (!go_on) {
+			break;
+		}
+	}
+	return 0;
+}

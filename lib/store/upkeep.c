@@ -1,0 +1,107 @@
+#include "store/upkeep_priv.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/mem.h"
+#include "store/account_priv.h"
+#include "store/watch_priv.h"
+
+enum { POLL_SLICES = 10 }; /* seconds for a round */
+
+struct upkeep {
+	struct store *store;
+	pthread_t thread;
+	pthread_mutex_t mutex;
+	pthread_cond_t wake; /* with `mutex` */
+	bool stop;	     /* guarded by `mutex` */
+};
+
+static void
+poll_slice(struct store *s, unsigned slice)
+{
+	struct account **list;
+	size_t n = accounts_watched(s, &list);
+
+	for (size_t i = 0; i < n; i++) {
+		/* By address: a slice has about a tenth of them. */
+		if (((uintptr_t)list[i] >> 8) % POLL_SLICES == slice) {
+			watch_poll(list[i]);
+		}
+		account_close(&list[i]);
+	}
+	free(list);
+}
+
+/* Sleep a second; true: stop. */
+static bool
+nap(struct upkeep *u)
+{
+	struct timespec until;
+	int rc = 0;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec++;
+	ASSERT(pthread_mutex_lock(&u->mutex) == 0);
+	while (!u->stop && rc != ETIMEDOUT) {
+		rc = pthread_cond_timedwait(&u->wake, &u->mutex, &until);
+	}
+	bool stop = u->stop;
+	ASSERT(pthread_mutex_unlock(&u->mutex) == 0);
+	return stop;
+}
+
+static void *
+run(void *arg)
+{
+	struct upkeep *u = arg;
+
+	for (unsigned slice = 0; !nap(u); slice = (slice + 1) % POLL_SLICES) {
+		poll_slice(u->store, slice);
+	}
+	return NULL;
+}
+
+int
+upkeep_start(struct store *s, struct upkeep **out, struct fail *f)
+{
+	struct upkeep *u = xmalloc(sizeof(*u));
+	pthread_condattr_t attr;
+	int rc;
+
+	u->store = s;
+	ASSERT(pthread_condattr_init(&attr) == 0);
+	ASSERT(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0);
+	ASSERT(pthread_mutex_init(&u->mutex, NULL) == 0);
+	ASSERT(pthread_cond_init(&u->wake, &attr) == 0);
+	(void)pthread_condattr_destroy(&attr);
+	rc = pthread_create(&u->thread, NULL, run, u);
+	if (rc != 0) {
+		(void)pthread_cond_destroy(&u->wake);
+		(void)pthread_mutex_destroy(&u->mutex);
+		free(u);
+		return fail_err(f, rc, "start the store's thread");
+	}
+	*out = u;
+	return 0;
+}
+
+void
+upkeep_stop(struct upkeep **up)
+{
+	struct upkeep *u = *up;
+
+	*up = NULL;
+	if (u == NULL) {
+		return;
+	}
+	ASSERT(pthread_mutex_lock(&u->mutex) == 0);
+	u->stop = true;
+	ASSERT(pthread_cond_signal(&u->wake) == 0);
+	ASSERT(pthread_mutex_unlock(&u->mutex) == 0);
+	ASSERT(pthread_join(u->thread, NULL) == 0);
+	(void)pthread_cond_destroy(&u->wake);
+	(void)pthread_mutex_destroy(&u->mutex);
+	free(u);
+}
