@@ -296,8 +296,8 @@ check_account_address(const struct mailaddr *a, struct fail *f)
 	return 0;
 }
 
-static void
-make_id(char out[DIRECTORY_ID_LEN + 1])
+void
+directory_id_make(char out[DIRECTORY_ID_LEN + 1])
 {
 	static const char digits[] = "0123456789abcdef";
 	uint8_t raw[DIRECTORY_ID_LEN / 2];
@@ -323,7 +323,12 @@ directory_account_add(struct directory *d,
 	    || check_text(spec->auth, DIRECTORY_AUTH_MAX, "keys", f) != 0) {
 		return -1;
 	}
-	make_id(id_out);
+	if (spec->id != NULL) {
+		ASSERT(strlen(spec->id) == DIRECTORY_ID_LEN);
+		memcpy(id_out, spec->id, DIRECTORY_ID_LEN + 1);
+	} else {
+		directory_id_make(id_out);
+	}
 	block_begin();
 	rc = d->ops->account_add(d->backend, spec, id_out, &made, f);
 	block_end();

@@ -119,12 +119,16 @@ int directory_account_by_login(struct directory *d,
 
 struct directory_account_spec {
 	const struct mailaddr *address;
+	const char *id; /* by directory_id_make(); NULL = make one */
 	struct sv name;
 	struct sv auth; /* auth/verifier.h; empty = cannot sign in */
 	uint64_t quota_octets;
 	uint64_t quota_messages;
 	bool make_domain; /* when it is new, instead of FAIL_ABSENT */
 };
+
+/* A fresh account id: 128 random bits. */
+void directory_id_make(char out[DIRECTORY_ID_LEN + 1]);
 
 /*
  * Make an account under a fresh id.  FAIL_EXISTS when the address is taken by

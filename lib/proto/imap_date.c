@@ -2,26 +2,28 @@
 
 #include "mail/date.h"
 
-static bool
-is_date_char(char c)
-{
-	return ascii_digit(c) || ascii_alpha(c) || c == '-';
-}
+enum { DATE_TIME_LEN = 26 };
 
 int
-imap_lex_date(struct imap_lex *lex, int64_t *day_out)
+imap_lex_date(struct imap_lex *lex, int32_t *day_out)
 {
 	bool quoted = imap_lex_take(lex, '"');
-	size_t from = lex->at;
+	size_t end = lex->at;
+	int64_t day;
 
-	while (!imap_lex_at_end(lex) && is_date_char(lex->text.p[lex->at])) {
-		lex->at++;
+	/* Digits, letters and hyphens: what a date is made of. */
+	while (
+	    end < lex->text.len
+	    && (ascii_digit(lex->text.p[end]) || ascii_alpha(lex->text.p[end])
+		|| lex->text.p[end] == '-')) {
+		end++;
 	}
 	if (!date_parse_imap_day(
-		sv_sub(lex->text, from, lex->at - from), day_out)) {
-		lex->at = from;
+		sv_sub(lex->text, lex->at, end - lex->at), &day)) {
 		return imap_lex_bad(lex, "expected a date such as 1-Feb-1994");
 	}
+	lex->at = end;
+	*day_out = (int32_t)day; /* of a year up to 9999 */
 	return quoted ? imap_lex_char(lex, '"') : 0;
 }
 
@@ -29,26 +31,25 @@ int
 imap_lex_date_time(struct imap_lex *lex, int64_t *ms_out, int16_t *zone_min_out)
 {
 	struct date d;
-	struct sv text;
-	size_t from = lex->at;
 
-	if (imap_lex_string(lex, &text) != 0) {
+	if (imap_lex_char(lex, '"') != 0) {
 		return -1;
 	}
-	if (!date_parse_imap_time(text, &d)) {
-		lex->at = from;
-		return imap_lex_bad(lex,
-		    "expected a date such as \" 1-Feb-1994 12:00:00 +0100\"");
+	if (!date_parse_imap_time(
+		sv_sub(lex->text, lex->at, DATE_TIME_LEN), &d)) {
+		return imap_lex_bad(lex, "expected a date-time such as"
+					 " \" 7-Feb-1994 21:52:25 -0800\"");
 	}
+	lex->at += DATE_TIME_LEN;
 	*ms_out = d.unix_s * 1000;
 	*zone_min_out = (int16_t)d.zone;
-	return 0;
+	return imap_lex_char(lex, '"');
 }
 
 void
 imap_put_date_time(struct buf *to, int64_t ms, int16_t zone_min)
 {
-	struct date d = {
+	const struct date d = {
 	    .unix_s = (ms >= 0 ? ms : ms - 999) / 1000, .zone = zone_min};
 
 	buf_add_char(to, '"');

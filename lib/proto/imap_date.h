@@ -1,5 +1,8 @@
 /*
- * imap_date: the dates of IMAP as tokens.  [RFC 3501 9 date, date-time]
+ * imap_date: the dates of IMAP as tokens of a command; mail/date.h reads them.
+ * [RFC 3501 9 date, date-time]
+ *
+ * Days are counted from 1970-01-01.
  *
  * Threads: pure functions.
  */
@@ -11,8 +14,8 @@
 #include "base/buf.h"
 #include "proto/imap_lex.h"
 
-/* "1-Feb-1994", with or without quotes: days since 1970-01-01. */
-int imap_lex_date(struct imap_lex *lex, int64_t *day_out) MUST_CHECK;
+/* "1-Feb-1994", with or without quotes. */
+int imap_lex_date(struct imap_lex *lex, int32_t *day_out) MUST_CHECK;
 
 /* "\"01-Feb-1994 12:00:00 +0100\"": milliseconds since 1970 in UTC and the
  * zone in minutes east of it. */

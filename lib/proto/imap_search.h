@@ -55,7 +55,7 @@ struct imap_search {
 	union {
 		struct imap_set set;
 		uint32_t flag;
-		int64_t day; /* since 1970-01-01 */
+		int32_t day;
 		uint64_t number;
 		struct {
 			struct sv field;

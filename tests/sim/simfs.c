@@ -10,7 +10,7 @@
 /* ---- inodes ---- */
 
 struct inode *
-inode_new(struct simfs *s, int kind)
+inode_new(struct simfs *s, enum inode_kind kind)
 {
 	struct inode *i = xmalloc(sizeof(*i));
 

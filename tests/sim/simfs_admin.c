@@ -171,8 +171,8 @@ restore_one(struct simfs *s, const struct saved *f)
 	(void)inode_resize(s, i, f->size);
 	if (f->size != 0) {
 		memcpy(i->data, f->data, f->size);
+		memset(i->pages, PAGE_DIRTY, inode_pages(s, f->size));
 	}
-	memset(i->pages, PAGE_DIRTY, inode_pages(s, f->size));
 	i->size = f->size;
 	(void)inode_charge(s, i, inode_pages(s, f->size));
 	inode_flush(s, i);

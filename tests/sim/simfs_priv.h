@@ -16,9 +16,11 @@ enum page_bits {
 	PAGE_LOST = 2,	/* it differs, and no flush ever will */
 };
 
+enum inode_kind { INODE_FILE, INODE_DIR, INODE_SYMLINK };
+
 struct inode {
 	uint64_t ino;
-	enum { INODE_FILE, INODE_DIR, INODE_SYMLINK } kind;
+	enum inode_kind kind;
 	size_t refs;  /* slot versions and handles */
 	size_t links; /* names now, of `names` */
 	size_t open;  /* handles */
@@ -108,7 +110,7 @@ struct simfs {
 extern const struct fs_ops simfs_ops;
 
 /* simfs.c */
-struct inode *inode_new(struct simfs *s, int kind);
+struct inode *inode_new(struct simfs *s, enum inode_kind kind);
 void inode_unref(struct simfs *s, struct inode *i);
 int inode_resize(struct simfs *s, struct inode *i, uint64_t size);
 uint64_t inode_pages(const struct simfs *s, uint64_t size);

@@ -361,6 +361,9 @@ rfc3501_9_date_times_go_both_ways(void **state)
 		imap_put_date_time(&b, ms, zone);
 		assert_string_equal(buf_cstr(&b), rows[i].text);
 	}
+	buf_clear(&b);
+	imap_put_date_time(&b, INT64_MAX, 0);
+	assert_int_equal(b.len, 28);
 	buf_deinit(&b);
 }
 

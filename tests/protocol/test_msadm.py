@@ -1,0 +1,260 @@
+"""msadm(8): accounts, domains and aliases, while servers run or not."""
+import json
+import os
+import random
+import re
+import signal
+import stat
+import subprocess
+import time
+
+import pytest
+
+PASSWORD = "correct horse\n"
+
+
+@pytest.fixture
+def p(make_server):
+    """A home without a running server."""
+    return make_server(start=False)
+
+
+def status(p, *args, stdin=""):
+    return p.msadm(*args, stdin=stdin, check=False).returncode
+
+
+def add(p, *addresses):
+    for address in addresses:
+        p.msadm("account", "add", address, stdin=PASSWORD)
+
+
+def addresses(p, *args):
+    return [a["address"] for a in p.msadm_json("account", "list", *args)]
+
+
+def test_the_first_account_makes_home_and_domain_and_says_so(p):
+    out = p.msadm("account", "add", "Ann@Example.ORG", stdin=PASSWORD)
+    assert out.splitlines() == ["domain example.org made",
+                                "account ann@example.org made"]
+    out = p.msadm("account", "add", "bob@example.org", stdin=PASSWORD)
+    assert out == "account bob@example.org made\n"
+    made = json.loads(p.msadm("account", "add", "eve@example.net", "--json",
+                              stdin=PASSWORD))
+    assert made["domain_made"] is True
+    assert re.fullmatch("[0-9a-f]{32}", made["id"])
+    db = os.path.join(p.home, "directory/directory.db")
+    assert stat.S_IMODE(os.stat(db).st_mode) == 0o600
+
+
+def test_an_account_is_shown_by_address_and_by_id(p):
+    p.msadm("account", "add", "ann@example.org", "--name", "Ann Lée",
+            "--quota", "1G", "--quota-messages", "1000", stdin=PASSWORD)
+    p.msadm("alias", "add", "info@example.org", "ann@example.org")
+    shown = p.msadm_json("account", "show", "ANN@example.org")
+    assert shown == p.msadm_json("account", "show", shown["id"])
+    assert shown["name"] == "Ann Lée" and shown["quota"] == 1 << 30
+    assert shown["quota_messages"] == 1000 and shown["enabled"] is True
+    assert shown["keys"] == ["SCRAM-SHA-256", "SCRAM-SHA-1"]
+    assert shown["aliases"] == ["info@example.org"]
+    assert abs(shown["created"] / 1000 - time.time()) < 3600
+    text = p.msadm("account", "show", "ann@example.org")
+    assert "Ann Lée" in text and shown["id"] in text
+
+
+def test_nothing_that_gives_a_password_away_is_shown(p):
+    add(p, "ann@example.org")
+    for args in (["account", "show", "ann@example.org", "--json"],
+                 ["account", "list", "--json"]):
+        out = p.msadm(*args)
+        assert "$" not in out and "correct" not in out
+    with open(os.path.join(p.home, "directory/directory.db"), "rb") as f:
+        assert b"correct horse" not in f.read()
+
+
+def test_passwords_are_one_line(p):
+    add(p, "ann@example.org")
+    assert status(p, "account", "add", "b@example.org") == 65
+    assert status(p, "account", "add", "b@example.org", stdin="\n") == 65
+    assert status(p, "account", "add", "b@example.org",
+                  stdin="x" * 5000 + "\n") == 65
+    assert status(p, "account", "add", "b@example.org",
+                  stdin="tab\there\n") == 65
+    assert status(p, "account", "passwd", "ann@example.org",
+                  stdin="new one\r\nmore\n") == 0
+    assert addresses(p) == ["ann@example.org"]
+
+
+def test_imported_hashes(p):
+    hashed = ("$6$rounds=1000$salt$" + "x" * 86)
+    p.msadm("account", "add", "old@example.org", "--crypt",
+            stdin=hashed + "\n")
+    shown = p.msadm_json("account", "show", "old@example.org")
+    assert shown["keys"] == ["crypt"]
+    for bad in ("secret", "$1$salt$hash", "$6$salt$ha sh",
+                "$6$s$h SCRAM-SHA-1$1:x$y:z"):
+        assert status(p, "account", "passwd", "old@example.org", "--crypt",
+                      stdin=bad + "\n") == 65
+
+
+def test_rename_keeps_the_id_and_moves_the_aliases(p):
+    add(p, "ann@example.org")
+    before = p.msadm_json("account", "show", "ann@example.org")
+    p.msadm("alias", "add", "info@example.org", "ann@example.org")
+    p.msadm("account", "rename", "ann@example.org", "anna@example.org",
+            "--keep-old")
+    after = p.msadm_json("account", "show", "anna@example.org")
+    assert after["id"] == before["id"]
+    assert after["aliases"] == ["ann@example.org", "info@example.org"]
+    found = p.msadm_json("resolve", "ann+x@example.org")
+    assert found["route"] == "local"
+    assert found["recipients"] == [{"address": "anna@example.org",
+                                    "local": True, "detail": "x",
+                                    "id": before["id"]}]
+
+
+def test_set_enable_and_disable(p):
+    add(p, "ann@example.org")
+    p.msadm("account", "set", "ann@example.org", "--quota", "5M")
+    p.msadm("account", "set", "ann@example.org", "--name", "Ann")
+    p.msadm("account", "disable", "ann@example.org")
+    shown = p.msadm_json("account", "show", "ann@example.org")
+    assert (shown["quota"], shown["name"], shown["enabled"]) == (
+        5 << 20, "Ann", False)
+    p.msadm("account", "enable", "ann@example.org")
+    assert p.msadm_json("account", "show", "ann@example.org")["enabled"]
+
+
+def test_remove_takes_lone_aliases_along(p):
+    add(p, "ann@example.org", "bob@example.org")
+    p.msadm("alias", "add", "a@example.org", "ann@example.org")
+    p.msadm("alias", "add", "ab@example.org", "ann@example.org",
+            "bob@example.org", "eve@example.net")
+    p.msadm("account", "remove", "ann@example.org")
+    assert addresses(p) == ["bob@example.org"]
+    assert p.msadm_json("alias", "list") == [
+        {"address": "ab@example.org",
+         "targets": ["bob@example.org", "eve@example.net"]}]
+
+
+def test_domains(p):
+    p.msadm("domain", "add", "bücher.example")
+    add(p, "ann@example.org")
+    p.msadm("alias", "add", "*@example.org", "ann@example.org")
+    assert [(d["name"], d["accounts"], d["aliases"])
+            for d in p.msadm_json("domain", "list")] == [
+        ("example.org", 1, 1), ("xn--bcher-kva.example", 0, 0)]
+    assert status(p, "domain", "remove", "example.org") == 77
+    assert status(p, "domain", "add", "EXAMPLE.ORG") == 73
+    p.msadm("domain", "remove", "xn--bcher-kva.example")
+    assert status(p, "domain", "remove", "bücher.example") == 67
+    assert addresses(p, "example.net") == []
+    p.msadm("alias", "remove", "*@example.org")
+    p.msadm("account", "remove", "ann@example.org")
+    p.msadm("domain", "remove", "example.org")
+    assert p.msadm("domain", "list") == ""
+
+
+def test_resolve_says_when_mail_goes_nowhere(p):
+    add(p, "ann@example.org")
+    done = p.msadm("resolve", "eve@example.org", check=False)
+    assert (done.returncode, done.stdout) == (
+        1, "eve@example.org is unknown\n")
+    done = p.msadm("resolve", "eve@example.net", "--json", check=False)
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["route"] == "remote"
+
+
+@pytest.mark.parametrize("args, want", [
+    (["account", "show", "eve@example.org"], 67),
+    (["account", "show", "0" * 32], 67),
+    (["account", "show", "no address"], 65),
+    (["account", "remove", "eve@example.org"], 67),
+    (["account", "rename", "ann@example.org", "ann@elsewhere.org"], 67),
+    (["account", "rename", "ann@example.org", "*@example.org"], 65),
+    (["account", "add", "ann@example.org"], 73),
+    (["account", "set", "ann@example.org", "--quota", "much"], 64),
+    (["account", "set", "ann@example.org", "--keep-old"], 64),
+    (["account", "show"], 64),
+    (["account", "show", "a@b.org", "c@d.org"], 64),
+    (["account"], 64),
+    (["no", "such", "command"], 64),
+    (["account", "list", "--no-such-option"], 64),
+    (["alias", "add", "ann@example.org", "bob@example.org"], 73),
+    (["alias", "add", "a@example.org", "a@example.org"], 77),
+    (["alias", "add", "a@elsewhere.org", "ann@example.org"], 67),
+    (["alias", "remove", "ann@example.org"], 67),
+    (["--set", "no.such=1", "account", "list"], 64),
+])
+def test_failures_have_their_exit_status(p, args, want):
+    add(p, "ann@example.org")
+    done = p.msadm(*args, check=False, stdin=PASSWORD)
+    assert done.returncode == want
+    assert done.stderr.startswith("msadm: ") and done.stdout == ""
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_home_without_a_directory_is_not_made_by_looking(p):
+    assert status(p, "account", "list") == 67
+    assert not os.path.exists(p.home)
+
+
+def test_output_that_cannot_be_written_is_a_failure(p):
+    add(p, "ann@example.org")
+    with open("/dev/full", "w", encoding="ascii") as full:
+        done = subprocess.run(
+            [p.bin("msadm"), "--home", p.home, "account", "list"],
+            stdout=full, stderr=subprocess.PIPE, check=False)
+    assert done.returncode == 74
+
+
+def test_help_lists_every_command(p):
+    text = p.msadm("--help")
+    for words in ("account add", "account passwd", "domain list",
+                  "alias remove", "resolve"):
+        assert words in text
+
+
+def run_at_once(p, names):
+    running = [subprocess.Popen(
+        [p.bin("msadm"), "--home", p.home, "account", "add", name],
+        stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE) for name in names]
+    for process in running:
+        process.stdin.write(PASSWORD.encode())
+        process.stdin.close()
+    return running
+
+
+def test_several_run_at_once_on_a_new_home(p):
+    names = [f"u{n:02}@example.org" for n in range(12)]
+    for process in run_at_once(p, names):
+        assert process.wait(60) == 0, process.stderr.read()
+        process.stderr.close()
+    assert addresses(p) == names
+    # One address, wanted by many: one gets it.
+    ends = [process.wait(60) for process in
+            run_at_once(p, ["one@example.org"] * 6)]
+    assert sorted(ends) == [0] + [73] * 5
+
+
+def test_killed_at_any_moment_it_did_all_or_nothing(p):
+    add(p, "ann@example.org")
+    done = []
+    for n in range(40):
+        name = f"k{n:02}@example.org"
+        with subprocess.Popen(
+                [p.bin("msadm"), "--home", p.home, "account", "add", name],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL) as process:
+            process.stdin.write(PASSWORD.encode())
+            process.stdin.flush()
+            time.sleep(random.uniform(0, 0.04))
+            process.send_signal(signal.SIGKILL)
+            if name.encode() in process.stdout.read():
+                done.append(name)
+    found = addresses(p)
+    assert set(done) <= set(found)
+    for name in found:
+        shown = p.msadm_json("account", "show", name)
+        assert shown["keys"] == ["SCRAM-SHA-256", "SCRAM-SHA-1"]
+    p.msadm("account", "add", "after@example.org", stdin=PASSWORD)

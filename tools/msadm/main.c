@@ -1,0 +1,326 @@
+/*
+ * msadm: accounts, domains and aliases of a Postroom server.
+ *
+ *	msadm --home DIR COMMAND [ARGUMENT...] [OPTION...]
+ *
+ * `commands` below is the list.  Everything works while the servers run; they
+ * see each change at once.  msadm(8) says what each command does.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "msadm/msadm.h"
+#include "net/confine.h"
+#include "settings/options.h"
+
+struct command {
+	const char *words; /* one or two */
+	int min, max;	   /* arguments; max -1: any number */
+	unsigned options;
+	const char *usage; /* of arguments and options */
+	int (*run)(struct msadm *m, struct fail *f);
+};
+
+static const struct command commands[] = {
+    {"account add", 1, 1,
+	OPT_NAME | OPT_QUOTA | OPT_QUOTA_MESSAGES | OPT_CRYPT | OPT_JSON,
+	"ADDRESS [--name NAME] [--quota SIZE] [--quota-messages N] [--crypt]",
+	account_add},
+    {"account list", 0, 1, OPT_JSON, "[DOMAIN]", account_list},
+    {"account show", 1, 1, OPT_JSON, "ADDRESS", account_show},
+    {"account passwd", 1, 1, OPT_CRYPT, "ADDRESS [--crypt]", account_passwd},
+    {"account rename", 2, 2, OPT_KEEP_OLD, "ADDRESS NEW [--keep-old]",
+	account_rename},
+    {"account set", 1, 1, OPT_NAME | OPT_QUOTA | OPT_QUOTA_MESSAGES,
+	"ADDRESS [--name NAME] [--quota SIZE] [--quota-messages N]",
+	account_set},
+    {"account enable", 1, 1, 0, "ADDRESS", account_enable},
+    {"account disable", 1, 1, 0, "ADDRESS", account_disable},
+    {"account remove", 1, 1, 0, "ADDRESS", account_remove},
+    {"domain add", 1, 1, 0, "DOMAIN", domain_add},
+    {"domain list", 0, 0, OPT_JSON, "", domain_list},
+    {"domain remove", 1, 1, 0, "DOMAIN", domain_remove},
+    {"alias add", 2, -1, 0, "ADDRESS TARGET...", alias_add},
+    {"alias list", 0, 1, OPT_JSON, "[DOMAIN]", alias_list},
+    {"alias remove", 1, -1, 0, "ADDRESS [TARGET...]", alias_remove},
+    {"resolve", 1, 1, OPT_JSON, "ADDRESS", resolve},
+};
+
+/* ---- what commands share ---- */
+
+int
+msadm_address(const char *arg, struct mailaddr *out, struct fail *f)
+{
+	if (mailaddr_parse(sv_cstr(arg), out, f) != 0) {
+		return fail_wrap(f, "%s", arg);
+	}
+	return 0;
+}
+
+/* Made by root, the folder belongs to the user that the servers become. */
+static int
+make_folder(const char *path, const char *user, mode_t mode, struct fail *f)
+{
+	struct passwd *pw = geteuid() == 0 ? getpwnam(user) : NULL;
+
+	if (mkdir(path, mode) != 0) {
+		return errno == EEXIST ? 0 : fail_sys(f, "make %s", path);
+	}
+	if (pw != NULL && chown(path, pw->pw_uid, pw->pw_gid) != 0) {
+		return fail_sys(f, "chown %s", path);
+	}
+	return 0;
+}
+
+int
+msadm_directory(struct msadm *m, bool create, struct fail *f)
+{
+	bool changed;
+
+	if (create
+	    && (make_folder(m->set.home, "", 0755, f) != 0
+		|| make_folder(
+		       m->set.directory_path, m->set.process_user, 0700, f)
+		       != 0)) {
+		return -1;
+	}
+	/* What is made from here on belongs to the servers' user. */
+	if (confine_user(m->set.process_user, &changed, f) != 0) {
+		return -1;
+	}
+	return directory_open_settings(&m->set, create, &m->directory, f);
+}
+
+int
+msadm_account(struct msadm *m, const char *arg, struct directory_account **out,
+    struct fail *f)
+{
+	struct mailaddr address;
+	int rc;
+
+	if (msadm_directory(m, false, f) != 0) {
+		return -1;
+	}
+	if (strlen(arg) == DIRECTORY_ID_LEN && strchr(arg, '@') == NULL) {
+		rc =
+		    directory_account_by_id(m->directory, sv_cstr(arg), out, f);
+	} else {
+		if (msadm_address(arg, &address, f) != 0) {
+			return -1;
+		}
+		rc = directory_account_by_address(
+		    m->directory, &address, out, f);
+	}
+	return rc == 0 ? 0 : fail_wrap(f, "%s", arg);
+}
+
+/* ---- the command line ---- */
+
+static void
+print_usage(FILE *to)
+{
+	(void)fputs("usage: msadm --home DIR [--port-offset N] "
+		    "[--set KEY=VALUE]... COMMAND\n\n",
+	    to);
+	for (size_t i = 0; i < COUNT_OF(commands); i++) {
+		const struct command *c = &commands[i];
+
+		(void)fprintf(to, "    %s%s%s%s\n", c->words,
+		    c->usage[0] != '\0' ? " " : "", c->usage,
+		    (c->options & OPT_JSON) != 0 ? " [--json]" : "");
+	}
+}
+
+static const struct option long_options[] = {
+    {"json", no_argument, NULL, OPT_JSON},
+    {"name", required_argument, NULL, OPT_NAME},
+    {"quota", required_argument, NULL, OPT_QUOTA},
+    {"quota-messages", required_argument, NULL, OPT_QUOTA_MESSAGES},
+    {"crypt", no_argument, NULL, OPT_CRYPT},
+    {"keep-old", no_argument, NULL, OPT_KEEP_OLD},
+    {NULL, 0, NULL, 0},
+};
+
+static int
+take_option(struct msadm *m, int opt, const char *value, struct fail *f)
+{
+	switch (opt) {
+	case OPT_NAME:
+		m->name = value;
+		break;
+	case OPT_QUOTA:
+		if (!conf_parse_size(value, &m->quota)) {
+			return fail_set(f, FAIL_SYNTAX,
+			    "--quota %s: a size as in 500M expected", value);
+		}
+		break;
+	case OPT_QUOTA_MESSAGES:
+		if (!sv_u64(sv_cstr(value), &m->quota_messages)) {
+			return fail_set(f, FAIL_SYNTAX,
+			    "--quota-messages %s: a number expected", value);
+		}
+		break;
+	default: /* a flag */
+		break;
+	}
+	m->given |= (unsigned)opt;
+	return 0;
+}
+
+/* Options to `m`, words and arguments to argv[optind..argc). */
+static int
+take_options(struct msadm *m, int argc, char **argv, struct fail *f)
+{
+	int opt;
+
+	opterr = 0;
+	while ((opt = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+		if (opt == '?' || opt == ':') {
+			return fail_set(f, FAIL_SYNTAX,
+			    "%s: no such option, or it lacks its value",
+			    argv[optind - 1]);
+		}
+		if (take_option(m, opt, optarg, f) != 0) {
+			return -1;
+		}
+	}
+	return 0;
+}
+
+/* How many of the words at `argv` are those of `c`; 0 if they are not. */
+static int
+match_words(const struct command *c, int argc, char **argv)
+{
+	struct sv words = sv_cstr(c->words);
+	int n = 0;
+
+	while (words.len != 0) {
+		struct sv word = sv_cut(&words, ' ');
+
+		if (n >= argc || !sv_eq(word, sv_cstr(argv[n]))) {
+			return 0;
+		}
+		n++;
+	}
+	return n;
+}
+
+static const struct command *
+find_command(struct msadm *m, int argc, char **argv, struct fail *f)
+{
+	for (size_t i = 0; i < COUNT_OF(commands); i++) {
+		const struct command *c = &commands[i];
+		int n = match_words(c, argc, argv);
+
+		if (n == 0) {
+			continue;
+		}
+		m->args = argv + n;
+		m->n_args = argc - n;
+		if (m->n_args < c->min || (c->max >= 0 && m->n_args > c->max)) {
+			(void)fail_set(f, FAIL_SYNTAX, "usage: msadm %s %s",
+			    c->words, c->usage);
+			return NULL;
+		}
+		if ((m->given & ~c->options) != 0) {
+			(void)fail_set(f, FAIL_SYNTAX,
+			    "an option that %s does not take", c->words);
+			return NULL;
+		}
+		return c;
+	}
+	(void)fail_set(
+	    f, FAIL_SYNTAX, "no such command: msadm --help lists them");
+	return NULL;
+}
+
+static int
+exit_status(const struct fail *f)
+{
+	switch (f->kind) {
+	case FAIL_TEMP:
+	case FAIL_CANCELLED:
+		return EX_TEMPFAIL;
+	case FAIL_ABSENT:
+		return EX_NOUSER;
+	case FAIL_EXISTS:
+		return EX_CANTCREAT;
+	case FAIL_DENIED:
+		return EX_NOPERM;
+	case FAIL_SYNTAX:
+	case FAIL_LIMIT:
+		return EX_DATAERR;
+	case FAIL_CORRUPT:
+		return EX_IOERR;
+	case FAIL_NONE:
+	case FAIL_PERM:
+		return EX_UNAVAILABLE;
+	}
+	return EX_SOFTWARE;
+}
+
+/* Output that could not be written is a failure too. */
+static int
+finish(int rc, const struct fail *f)
+{
+	if (rc < 0) {
+		(void)fprintf(stderr, "msadm: %s\n", f->text);
+		return exit_status(f);
+	}
+	if (fflush(stdout) != 0 || ferror(stdout) != 0) {
+		(void)fputs(
+		    "msadm: standard output cannot be written\n", stderr);
+		return EX_IOERR;
+	}
+	return rc;
+}
+
+static int
+run(struct msadm *m, int argc, char **argv)
+{
+	const struct command *c;
+	struct fail f = {.kind = FAIL_NONE};
+	int rc;
+
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--help") == 0) {
+			print_usage(stdout);
+			return 0;
+		}
+	}
+	rc = options_settings(
+	    &argc, argv, "msadm", "COMMAND", &m->set, &m->arena, &f);
+	if (rc <= 0) {
+		(void)finish(rc, &f);
+		return rc == 0 ? 0 : EX_USAGE;
+	}
+	if (take_options(m, argc, argv, &f) != 0
+	    || (c = find_command(m, argc - optind, argv + optind, &f))
+		   == NULL) {
+		(void)finish(-1, &f);
+		return EX_USAGE;
+	}
+	return finish(c->run(m, &f), &f);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct msadm m = {.name = NULL};
+	int status;
+
+	log_init("msadm", LOG_WARN);
+	status = run(&m, argc, argv);
+	directory_close(&m.directory);
+	arena_deinit(&m.arena);
+	return status;
+}

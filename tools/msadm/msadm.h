@@ -1,0 +1,74 @@
+/*
+ * msadm: what the commands share.
+ *
+ * A command is a row in main.c's table.  It finds its arguments and options
+ * here, opens what it needs (directory, store), prints through print.h and
+ * returns 0, 1 (it found something wrong: an exit status of 1 without a
+ * failure), or -1 with a failure that main() reports and turns into the exit
+ * status.
+ *
+ * Threads: one.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/attr.h"
+#include "base/fail.h"
+#include "directory/directory.h"
+#include "settings/settings.h"
+
+/* Options of commands; which of them a command takes is in its row. */
+enum {
+	OPT_JSON = 1 << 0,
+	OPT_NAME = 1 << 1,
+	OPT_QUOTA = 1 << 2,
+	OPT_QUOTA_MESSAGES = 1 << 3,
+	OPT_CRYPT = 1 << 4,
+	OPT_KEEP_OLD = 1 << 5,
+};
+
+struct msadm {
+	struct settings set;
+	struct arena arena; /* of the whole run */
+	char **args;	    /* what stands behind the command's words */
+	int n_args;
+	unsigned given; /* OPT_ bits */
+	const char *name;
+	uint64_t quota;
+	uint64_t quota_messages;
+	struct directory *directory; /* NULL until opened */
+};
+
+/* With `create` a home without a directory gets one. */
+int msadm_directory(struct msadm *m, bool create, struct fail *f) MUST_CHECK;
+
+/* The account that argument `arg` names, by address or by id; a reference. */
+int msadm_account(struct msadm *m, const char *arg,
+    struct directory_account **out, struct fail *f) MUST_CHECK;
+
+/* Argument `arg` as an address; a failure names it. */
+int msadm_address(
+    const char *arg, struct mailaddr *out, struct fail *f) MUST_CHECK;
+
+int account_add(struct msadm *m, struct fail *f);
+int account_list(struct msadm *m, struct fail *f);
+int account_show(struct msadm *m, struct fail *f);
+int account_passwd(struct msadm *m, struct fail *f);
+int account_rename(struct msadm *m, struct fail *f);
+int account_set(struct msadm *m, struct fail *f);
+int account_enable(struct msadm *m, struct fail *f);
+int account_disable(struct msadm *m, struct fail *f);
+int account_remove(struct msadm *m, struct fail *f);
+
+int domain_add(struct msadm *m, struct fail *f);
+int domain_list(struct msadm *m, struct fail *f);
+int domain_remove(struct msadm *m, struct fail *f);
+
+int alias_add(struct msadm *m, struct fail *f);
+int alias_list(struct msadm *m, struct fail *f);
+int alias_remove(struct msadm *m, struct fail *f);
+int resolve(struct msadm *m, struct fail *f);
