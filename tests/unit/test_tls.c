@@ -231,6 +231,7 @@ struct offer {
 static SSL *
 client_ssl(int fd, const struct offer *offer)
 {
+	static char host[] = "mail.example.org";
 	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
 	SSL *ssl;
 
@@ -243,7 +244,9 @@ client_ssl(int fd, const struct offer *offer)
 	ssl = SSL_new(ctx);
 	SSL_CTX_free(ctx);
 	assert_int_equal(SSL_set_fd(ssl, fd), 1);
-	assert_int_equal(SSL_set_tlsext_host_name(ssl, "mail.example.org"), 1);
+	assert_int_equal(SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME,
+			     TLSEXT_NAMETYPE_host_name, host),
+	    1);
 	if (offer->alpn != NULL) {
 		assert_int_equal(
 		    SSL_set_alpn_protos(ssl, (const unsigned char *)offer->alpn,
