@@ -2,6 +2,7 @@
  * postroom: starts and keeps running the programs of one mail server.
  *
  *	postroom serve --home DIR [--port-offset N] [--set KEY=VALUE]...
+ *	postroom prepare --home DIR [--set KEY=VALUE]...
  *
  * Order: the home directory, its lock, the listening sockets (so that a port
  * that is taken is known before anything runs), then the programs.
@@ -156,24 +157,33 @@ run_programs(const struct settings *set, const struct options *opt,
 	return monitor_run(children, COUNT_OF(programs), &conf, f);
 }
 
+/* The home directory with all that a first start makes. */
+static int
+prepare(const struct options *opt, struct settings *set, struct arena *arena,
+    struct fail *f)
+{
+	enum log_level level = LOG_INFO;
+
+	if (home_make(opt->home, f) != 0
+	    || settings_load(opt->home, opt->port_offset, opt->sets,
+		   opt->n_sets, set, arena, f)
+		   != 0) {
+		return -1;
+	}
+	if (log_level_parse(sv_cstr(set->log_level), &level)) {
+		log_level_set(level);
+	}
+	return home_prepare(set, arena, f);
+}
+
 static int
 serve(const struct options *opt, struct arena *arena, struct fail *f)
 {
-	enum log_level level = LOG_INFO;
 	struct settings set;
 	int lock = -1;
 	int rc;
 
-	if (home_make(opt->home, f) != 0
-	    || settings_load(opt->home, opt->port_offset, opt->sets,
-		   opt->n_sets, &set, arena, f)
-		   != 0) {
-		return -1;
-	}
-	if (log_level_parse(sv_cstr(set.log_level), &level)) {
-		log_level_set(level);
-	}
-	if (home_prepare(&set, arena, f) != 0
+	if (prepare(opt, &set, arena, f) != 0
 	    || home_lock(&set, arena, &lock, f) != 0) {
 		return -1;
 	}
@@ -185,6 +195,7 @@ serve(const struct options *opt, struct arena *arena, struct fail *f)
 static const char usage[] =
     "usage: postroom serve --home DIR [--port-offset N] "
     "[--set KEY=VALUE]...\n"
+    "       postroom prepare --home DIR [--set KEY=VALUE]...\n"
     "       postroom --home DIR --show-config\n"
     "       postroom --version\n";
 
@@ -193,6 +204,7 @@ run(int argc, char **argv, struct arena *arena, struct fail *f)
 {
 	struct options opt;
 	struct settings set;
+	int rc;
 
 	if (options_take(&argc, argv, arena, &opt, f) != 0) {
 		return EX_USAGE;
@@ -204,7 +216,9 @@ run(int argc, char **argv, struct arena *arena, struct fail *f)
 	}
 	if (opt.home == NULL
 	    || (!opt.show_config
-		&& (argc != 2 || strcmp(argv[1], "serve") != 0))) {
+		&& (argc != 2
+		    || (strcmp(argv[1], "serve") != 0
+			&& strcmp(argv[1], "prepare") != 0)))) {
 		(void)fail_set(f, FAIL_SYNTAX, "%s", usage);
 		return EX_USAGE;
 	}
@@ -217,7 +231,9 @@ run(int argc, char **argv, struct arena *arena, struct fail *f)
 		settings_show(&set, stdout);
 		return EX_OK;
 	}
-	if (serve(&opt, arena, f) != 0) {
+	rc = strcmp(argv[1], "serve") == 0 ? serve(&opt, arena, f)
+					   : prepare(&opt, &set, arena, f);
+	if (rc != 0) {
 		return f->kind == FAIL_SYNTAX ? EX_CONFIG : EXIT_FAILURE;
 	}
 	return EX_OK;
