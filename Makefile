@@ -3,12 +3,16 @@
 
 BUILD = build
 
-.PHONY: build run test bench bench-quick fuzz soak lint cover clean
+.PHONY: build install run test bench bench-quick fuzz soak lint cover clean
 
 build:
 	ci/install-packages build
 	ci/configure $(BUILD)
 	ninja -C $(BUILD)
+
+# DESTDIR=... to put it elsewhere; packaging/README.md says what it puts.
+install: build
+	DESTDIR=$(abspath $(DESTDIR)) meson install -C $(BUILD) --no-rebuild
 
 run: build
 	ci/demo $(BUILD)
