@@ -89,6 +89,15 @@ int conn_error(const struct conn *c);	      /* 0 or the first that stuck */
 uint64_t conn_bytes_in(const struct conn *c); /* of the protocol, not TLS */
 uint64_t conn_bytes_out(const struct conn *c);
 
+/*
+ * True if the peer has acknowledged all that was sent to it and did not break
+ * the connection: with an orderly end, it has read it.
+ */
+bool conn_taken(const struct conn *c);
+
+/* True if octets are in the socket that nobody has read yet. */
+bool conn_waiting(const struct conn *c);
+
 /* ---- input ---- */
 
 /* True if a read would not have to wait: the buffer or TLS holds octets. */
@@ -100,6 +109,10 @@ void c_skip(struct conn *c, size_t n); /* take n octets of c_peek() */
 
 /* Wait for at least one more octet than is there; the number added. */
 ssize_t c_fill(struct conn *c) MUST_CHECK;
+
+/* The same for long input, when nothing is buffered: the buffer grows to
+ * 64 KiB while the peer fills it. */
+ssize_t c_fill_bulk(struct conn *c) MUST_CHECK;
 
 enum line_ends {
 	LINE_CRLF_OR_LF, /* LF alone ends a line too */

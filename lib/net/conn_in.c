@@ -86,11 +86,13 @@ conn_try(struct conn *c, uint32_t *events_out)
 		n = tls_recv(c->tls, c->in + c->in_end, c->in_cap - c->in_end,
 		    events_out);
 	} else if (c->received != NULL) {
-		n = plain_result(
-		    conn_recv_fds(c, c->in + c->in_end, c->in_cap - c->in_end));
+		n = conn_recv_fds(c, c->in + c->in_end, c->in_cap - c->in_end);
 	} else {
-		n = plain_result(
-		    conn_sys_recv(c, c->in + c->in_end, c->in_cap - c->in_end));
+		n = conn_sys_recv(c, c->in + c->in_end, c->in_cap - c->in_end);
+	}
+	if (c->tls == NULL) {
+		c->reset = n == -ECONNRESET;
+		n = plain_result(n);
 	}
 	if (n == -EAGAIN) {
 		return 0;
@@ -165,6 +167,13 @@ c_fill(struct conn *c)
 	conn_in_begin(c);
 	conn_in_room(c, c->in_end - c->in_at + 1);
 	return fill(c);
+}
+
+ssize_t
+c_fill_bulk(struct conn *c)
+{
+	conn_in_begin(c);
+	return fill_bulk(c, CONN_IN_BULK);
 }
 
 /* ---- lines ---- */

@@ -45,6 +45,7 @@ struct conn {
 	struct buf out;
 	int in_error; /* sticks; negative errno or 0 */
 	int out_error;
+	bool reset; /* the peer broke the connection */
 
 	int64_t deadline; /* of conn_set_deadline */
 	/* Since when a call waits, and how much had been moved by then;
