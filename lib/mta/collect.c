@@ -77,12 +77,22 @@ write_all(int fd, struct sv text, struct fail *f)
 	return 0;
 }
 
+static void
+settle(struct collect *m)
+{
+	if (m->settle != NULL) {
+		m->settle(m, m->settle_arg);
+		m->settle = NULL;
+	}
+}
+
 /* Move what is in memory into the file, making one if there is none. */
 static int
 spill(struct collect *m, struct fail *f)
 {
 	int rc = 0;
 
+	settle(m);
 	block_begin();
 	if (m->fd <= 0) {
 		m->fd = open(pool.spool, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
@@ -158,6 +168,7 @@ collect_in_memory(const struct collect *m)
 int
 collect_end(struct collect *m, struct fail *f)
 {
+	settle(m);
 	return collect_in_memory(m) || m->mem.len == 0 ? 0 : spill(m, f);
 }
 

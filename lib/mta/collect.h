@@ -39,6 +39,11 @@ struct collect {
 	int fd;		  /* 0: none yet (a zeroed struct is an empty one) */
 	uint64_t written; /* octets in the file */
 	uint64_t prefix;  /* of them put in front */
+	/* Called once, with as much of the message in memory as ever will be:
+	 * before the first octet goes into a file, or in collect_end().  May
+	 * insert.  NULL: nothing to do. */
+	void (*settle)(struct collect *m, void *arg);
+	void *settle_arg;
 };
 
 void collect_deinit(struct collect *m); /* leaves an empty one */

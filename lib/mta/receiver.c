@@ -43,6 +43,9 @@ receiver_reply(struct receiver *r, const struct smtp_reply *reply)
 {
 	smtp_reply_write(reply, c_out(r->s.c));
 	(void)c_drain(r->s.c);
+	if (reply->code == 421) {
+		r->closing = true; /* that is what it says [RFC 5321 3.8] */
+	}
 	if (reply->code < 400 || r->closing) {
 		return;
 	}

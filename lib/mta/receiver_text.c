@@ -41,7 +41,7 @@ intake_wait(struct intake *in)
 	struct receiver *r = in->r;
 	int64_t allowed = r->conf->text_ms;
 
-	if (c_fill(r->s.c) < 0) {
+	if (c_fill_bulk(r->s.c) < 0) {
 		r->closing = true;
 		return false;
 	}

@@ -1,0 +1,111 @@
+/* smtpd: mail from other servers, and from our users.  smtpd(8) */
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "mta/collect.h"
+#include "net/service.h"
+#include "proto/handover.h"
+#include "smtpd/hand.h"
+#include "smtpd/smtpd.h"
+
+struct smtpd smtpd = {
+    .messages = {.name = "smtp.messages"},
+    .accepted = {.name = "smtp.accepted"},
+    .early_talkers = {.name = "smtp.early_talkers"},
+    .logins = {.name = "smtp.logins"},
+    .logins_failed = {.name = "smtp.logins_failed"},
+};
+
+static char handover_path[4096];
+
+static void
+set_limits(const struct settings *set)
+{
+	smtpd.limits = (struct conn_limits){
+	    .idle_ms = (int64_t)set->smtp_idle,
+	    .input_ms = (int64_t)set->limits_input,
+	    .command_ms = (int64_t)set->limits_command,
+	    .output_ms = (int64_t)set->limits_output,
+	    .rate_min = set->limits_rate,
+	};
+	mx_protocol.limits = &smtpd.limits;
+	submission_protocol.limits = &smtpd.limits;
+}
+
+static void
+set_receivers(const struct settings *set)
+{
+	smtpd.mx = (struct receiver_conf){
+	    .host = set->server_hostname,
+	    .ext = SMTP_EXT_PIPELINING | SMTP_EXT_SIZE | SMTP_EXT_8BITMIME
+		   | SMTP_EXT_ENHANCED | SMTP_EXT_CHUNKING | SMTP_EXT_BINARYMIME
+		   | SMTP_EXT_SMTPUTF8,
+	    .size_max = set->limits_message,
+	    .rcpts_max = (unsigned)set->smtp_recipients,
+	    .errors_max = (unsigned)set->smtp_errors,
+	    .commands_max = (unsigned)set->smtp_commands,
+	    .line_max = set->smtp_text_line,
+	    .lines_exact = true,
+	    .text_ms = (int64_t)set->limits_command,
+	    .rate_min = set->limits_rate,
+	};
+	smtpd.submission = smtpd.mx;
+}
+
+static void
+register_counters(void)
+{
+	stat_register(&smtpd.messages);
+	stat_register(&smtpd.accepted);
+	stat_register(&smtpd.early_talkers);
+	stat_register(&smtpd.logins);
+	stat_register(&smtpd.logins_failed);
+}
+
+static int
+start(const struct settings *set, struct fail *f)
+{
+	const struct collect_pool pool = {
+	    .spool = set->smtp_spool,
+	    .memory_max = HANDOVER_MEMORY_MAX,
+	    .pool_max = set->smtp_memory,
+	};
+
+	smtpd.set = set;
+	(void)snprintf(
+	    handover_path, sizeof(handover_path), "%s/run/handover", set->home);
+	smtpd.handover = handover_path;
+	set_limits(set);
+	set_receivers(set);
+	register_counters();
+	return collect_init_pool(&pool, f);
+}
+
+static size_t
+paths(const struct settings *set, struct service_path out[SERVICE_PATHS_MAX])
+{
+	out[0] = (struct service_path){set->smtp_spool, true};
+	return 1;
+}
+
+int
+main(int argc, char **argv)
+{
+	static const struct service_listener listeners[] = {
+	    {"smtp", &mx_protocol},
+	    {"submission", &submission_protocol},
+	    {"submissions", &submission_protocol},
+	};
+	static const struct service service = {
+	    .name = "smtpd",
+	    .listeners = listeners,
+	    .n_listeners = COUNT_OF(listeners),
+	    .needs_tls = true,
+	    .exposed = true,
+	    .paths = paths,
+	    .start = start,
+	    .stop = hand_stop,
+	};
+
+	return service_main(&service, argc, argv);
+}
