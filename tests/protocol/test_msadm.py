@@ -1,4 +1,4 @@
-"""msadm(8): accounts, domains and aliases, while servers run or not."""
+"""msadm(8): accounts, domains, aliases, the store; servers run or not."""
 import json
 import os
 import random
@@ -136,6 +136,49 @@ def test_remove_takes_lone_aliases_along(p):
          "targets": ["bob@example.org", "eve@example.net"]}]
 
 
+def trees(p):
+    return [t["id"] for t in p.msadm_json("store", "list")]
+
+
+def test_every_account_has_a_tree_that_outlives_it(p):
+    add(p, "ann@example.org", "bob@example.org")
+    ann = p.msadm_json("account", "show", "ann@example.org")
+    bob = p.msadm_json("account", "show", "bob@example.org")
+    assert (ann["store"], ann["octets"], ann["messages"]) == ("ok", 0, 0)
+    assert [(t["id"], t.get("address"), t["owned"])
+            for t in p.msadm_json("store", "list")] == [
+        (ann["id"], "ann@example.org", True),
+        (bob["id"], "bob@example.org", True)]
+    assert status(p, "store", "purge", ann["id"]) == 77
+    p.msadm("account", "remove", "ann@example.org")
+    assert trees(p) == [bob["id"], ann["id"]]
+    p.msadm("store", "purge", ann["id"])
+    assert trees(p) == [bob["id"]]
+    assert status(p, "store", "purge", ann["id"]) == 67
+    p.msadm("account", "remove", "bob@example.org", "--purge")
+    assert trees(p) == []
+    assert status(p, "store", "purge", "nonsense") != 0
+
+
+def test_an_account_that_was_not_made_leaves_no_tree(p):
+    add(p, "ann@example.org")
+    assert status(p, "account", "add", "bob@example.org", "--name", "a\nb",
+                  stdin=PASSWORD) == 65
+    assert len(trees(p)) == 1
+
+
+def test_mailboxes_are_listed(p):
+    add(p, "ann@example.org")
+    assert [(b["name"], b["messages"], b["uidnext"], b["selectable"])
+            for b in p.msadm_json("mailbox", "list", "ann@example.org")] == [
+        ("INBOX", 0, 1, True)]
+    assert status(p, "mailbox", "list", "eve@example.org") == 67
+    assert p.msadm("undelete", "ann@example.org") == "nothing to bring back\n"
+    assert p.msadm_json("undelete", "ann@example.org", "--since", "2d") == []
+    assert status(p, "undelete", "ann@example.org", "--mailbox", "No") == 67
+    assert status(p, "undelete", "ann@example.org", "--since", "soon") == 64
+
+
 def test_domains(p):
     p.msadm("domain", "add", "bücher.example")
     add(p, "ann@example.org")
@@ -257,4 +300,5 @@ def test_killed_at_any_moment_it_did_all_or_nothing(p):
     for name in found:
         shown = p.msadm_json("account", "show", name)
         assert shown["keys"] == ["SCRAM-SHA-256", "SCRAM-SHA-1"]
+        assert shown["store"] == "ok"
     p.msadm("account", "add", "after@example.org", stdin=PASSWORD)

@@ -113,14 +113,64 @@ aliases_json(struct msadm *m, const struct directory_account *a, json_t **out,
 	return 0;
 }
 
+/* What the account holds; a tree that cannot be read is said, not fatal. */
+static void
+add_usage(struct msadm *m, const struct directory_account *a, json_t *row)
+{
+	struct account *tree = NULL;
+	struct view *view = NULL;
+	struct fail f;
+
+	if (msadm_store(m, &f) != 0
+	    || account_open(m->store, a->id, &tree, &f) != 0
+	    || account_refresh(tree, &view, &f) != 0) {
+		(void)json_object_set_new(row, "store", json_string(f.text));
+	} else {
+		struct usage u = view_usage(view);
+
+		(void)json_object_set_new(row, "store", json_string("ok"));
+		(void)json_object_set_new(
+		    row, "octets", json_integer((json_int_t)u.octets));
+		(void)json_object_set_new(
+		    row, "messages", json_integer((json_int_t)u.messages));
+	}
+	view_unref(&view);
+	account_close(&tree);
+}
+
 /* ---- commands ---- */
+
+/*
+ * The tree in the store first: an account in the directory always has one.
+ * Killed in between this leaves a tree that nobody owns, which `store list`
+ * shows.
+ */
+static int
+make_both(struct msadm *m, const struct directory_account_spec *spec,
+    bool *made_out, struct fail *f)
+{
+	char id[DIRECTORY_ID_LEN + 1];
+	struct fail ignored;
+
+	if (msadm_store(m, f) != 0
+	    || account_create(m->store, spec->id, f) != 0) {
+		return -1;
+	}
+	if (directory_account_add(m->directory, spec, id, made_out, f) != 0) {
+		(void)!account_purge(m->store, spec->id, &ignored);
+		return -1;
+	}
+	return 0;
+}
 
 static int
 make_account(struct msadm *m, const struct mailaddr *address, struct sv keys,
     struct fail *f)
 {
+	char id[DIRECTORY_ID_LEN + 1];
 	struct directory_account_spec spec = {
 	    .address = address,
+	    .id = id,
 	    .name = sv_cstr(m->name),
 	    .auth = keys,
 	    .quota_octets = m->quota,
@@ -128,10 +178,10 @@ make_account(struct msadm *m, const struct mailaddr *address, struct sv keys,
 	    .make_domain = true,
 	};
 	bool json = (m->given & OPT_JSON) != 0;
-	char id[DIRECTORY_ID_LEN + 1];
 	bool made;
 
-	if (directory_account_add(m->directory, &spec, id, &made, f) != 0) {
+	directory_id_make(id);
+	if (make_both(m, &spec, &made, f) != 0) {
 		return -1;
 	}
 	if (made) {
@@ -232,6 +282,9 @@ account_show(struct msadm *m, struct fail *f)
 	    {"quota_messages", "quota messages", COLUMN_NUMBER},
 	    {"keys", "password", COLUMN_LIST},
 	    {"aliases", "aliases", COLUMN_LIST},
+	    {"store", "store", COLUMN_TEXT},
+	    {"octets", "octets", COLUMN_SIZE},
+	    {"messages", "messages", COLUMN_NUMBER},
 	};
 	struct directory_account *a;
 	json_t *row, *aliases = NULL;
@@ -245,6 +298,7 @@ account_show(struct msadm *m, struct fail *f)
 		row = row_of(a);
 		(void)json_object_set_new(row, "keys", keys_json(a));
 		(void)json_object_set(row, "aliases", aliases);
+		add_usage(m, a, row);
 		print_row(row, columns, COUNT_OF(columns),
 		    (m->given & OPT_JSON) != 0);
 	}
@@ -352,6 +406,26 @@ account_disable(struct msadm *m, struct fail *f)
 	return enable(m, false, f);
 }
 
+/* Close the journal for ever: sessions end, deliveries are refused.  One that
+ * is closed already is of a removal that was cut short. */
+static int
+shut(struct msadm *m, const char *id, struct fail *f)
+{
+	struct account *tree = NULL;
+	int rc;
+
+	if (msadm_store(m, f) != 0) {
+		return -1;
+	}
+	rc = account_open(m->store, id, &tree, f);
+	if (rc == 0) {
+		rc = account_shut(tree, f);
+	}
+	account_close(&tree);
+	return rc == 0 || f->kind == FAIL_PERM || f->kind == FAIL_ABSENT ? 0
+									 : -1;
+}
+
 int
 account_remove(struct msadm *m, struct fail *f)
 {
@@ -361,7 +435,15 @@ account_remove(struct msadm *m, struct fail *f)
 	if (msadm_account(m, m->args[0], &a, f) != 0) {
 		return -1;
 	}
-	rc = directory_account_remove(m->directory, sv_cstr(a->id), f);
+	rc = shut(m, a->id, f);
+	if (rc == 0) {
+		rc = directory_account_remove(m->directory, sv_cstr(a->id), f);
+	}
+	if (rc == 0 && (m->given & OPT_PURGE) != 0
+	    && account_purge(m->store, a->id, f) != 0
+	    && f->kind != FAIL_ABSENT) {
+		rc = -1;
+	}
 	directory_account_unref(&a);
 	return rc;
 }

@@ -1,5 +1,5 @@
 /*
- * msadm: accounts, domains and aliases of a Postroom server.
+ * msadm: accounts, domains, aliases and upkeep of a Postroom server.
  *
  *	msadm --home DIR COMMAND [ARGUMENT...] [OPTION...]
  *
@@ -16,6 +16,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "msadm/msadm.h"
@@ -45,7 +46,12 @@ static const struct command commands[] = {
 	account_set},
     {"account enable", 1, 1, 0, "ADDRESS", account_enable},
     {"account disable", 1, 1, 0, "ADDRESS", account_disable},
-    {"account remove", 1, 1, 0, "ADDRESS", account_remove},
+    {"account remove", 1, 1, OPT_PURGE, "ADDRESS [--purge]", account_remove},
+    {"mailbox list", 1, 1, OPT_JSON, "ADDRESS", mailbox_list},
+    {"undelete", 1, 1, OPT_MAILBOX | OPT_SINCE | OPT_JSON,
+	"ADDRESS [--mailbox NAME] [--since TIME]", undelete},
+    {"store list", 0, 0, OPT_JSON, "", store_accounts},
+    {"store purge", 1, 1, 0, "ID", store_purge},
     {"domain add", 1, 1, 0, "DOMAIN", domain_add},
     {"domain list", 0, 0, OPT_JSON, "", domain_list},
     {"domain remove", 1, 1, 0, "DOMAIN", domain_remove},
@@ -100,6 +106,27 @@ msadm_directory(struct msadm *m, bool create, struct fail *f)
 	return directory_open_settings(&m->set, create, &m->directory, f);
 }
 
+/* The servers hear of changes at once where they have made the folder of
+ * hints; maintenance is theirs. */
+int
+msadm_store(struct msadm *m, struct fail *f)
+{
+	struct store_conf conf;
+	const char *hints = settings_path(&m->set, "run/hint", &m->arena);
+	bool changed;
+
+	if (m->store != NULL) {
+		return 0;
+	}
+	if (confine_user(m->set.process_user, &changed, f) != 0) {
+		return -1;
+	}
+	store_conf_defaults(&conf);
+	conf.hint_dir = access(hints, W_OK | X_OK) == 0 ? hints : NULL;
+	conf.maintenance = false;
+	return store_open_path(&conf, m->set.store_path, &m->store, f);
+}
+
 int
 msadm_account(struct msadm *m, const char *arg, struct directory_account **out,
     struct fail *f)
@@ -147,8 +174,35 @@ static const struct option long_options[] = {
     {"quota-messages", required_argument, NULL, OPT_QUOTA_MESSAGES},
     {"crypt", no_argument, NULL, OPT_CRYPT},
     {"keep-old", no_argument, NULL, OPT_KEEP_OLD},
+    {"purge", no_argument, NULL, OPT_PURGE},
+    {"mailbox", required_argument, NULL, OPT_MAILBOX},
+    {"since", required_argument, NULL, OPT_SINCE},
     {NULL, 0, NULL, 0},
 };
+
+/* "2d" ago, or a local date with or without a time. */
+static bool
+parse_since(const char *text, int64_t *ms_out)
+{
+	static const char *const forms[] = {"%Y-%m-%d", "%Y-%m-%d %H:%M",
+	    "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S"};
+	uint64_t ago;
+
+	if (conf_parse_duration(text, &ago)) {
+		*ms_out = clock_wall_ms() - (int64_t)ago;
+		return *ms_out > 0;
+	}
+	for (size_t i = 0; i < COUNT_OF(forms); i++) {
+		struct tm tm = {.tm_isdst = -1};
+		const char *end = strptime(text, forms[i], &tm);
+
+		if (end != NULL && *end == '\0') {
+			*ms_out = (int64_t)mktime(&tm) * 1000;
+			return *ms_out > 0;
+		}
+	}
+	return false;
+}
 
 static int
 take_option(struct msadm *m, int opt, const char *value, struct fail *f)
@@ -167,6 +221,17 @@ take_option(struct msadm *m, int opt, const char *value, struct fail *f)
 		if (!sv_u64(sv_cstr(value), &m->quota_messages)) {
 			return fail_set(f, FAIL_SYNTAX,
 			    "--quota-messages %s: a number expected", value);
+		}
+		break;
+	case OPT_MAILBOX:
+		m->mailbox = value;
+		break;
+	case OPT_SINCE:
+		if (!parse_since(value, &m->since_ms)) {
+			return fail_set(f, FAIL_SYNTAX,
+			    "--since %s: a date as in 2026-01-31, with a time "
+			    "behind it or not, or a duration as in 2d expected",
+			    value);
 		}
 		break;
 	default: /* a flag */
@@ -320,6 +385,7 @@ main(int argc, char **argv)
 
 	log_init("msadm", LOG_WARN);
 	status = run(&m, argc, argv);
+	store_close(&m.store);
 	directory_close(&m.directory);
 	arena_deinit(&m.arena);
 	return status;

@@ -20,6 +20,7 @@
 #include "base/fail.h"
 #include "directory/directory.h"
 #include "settings/settings.h"
+#include "store/store.h"
 
 /* Options of commands; which of them a command takes is in its row. */
 enum {
@@ -29,6 +30,9 @@ enum {
 	OPT_QUOTA_MESSAGES = 1 << 3,
 	OPT_CRYPT = 1 << 4,
 	OPT_KEEP_OLD = 1 << 5,
+	OPT_PURGE = 1 << 6,
+	OPT_MAILBOX = 1 << 7,
+	OPT_SINCE = 1 << 8,
 };
 
 struct msadm {
@@ -40,11 +44,16 @@ struct msadm {
 	const char *name;
 	uint64_t quota;
 	uint64_t quota_messages;
+	const char *mailbox;
+	int64_t since_ms;	     /* since 1970; 0: all */
 	struct directory *directory; /* NULL until opened */
+	struct store *store;	     /* NULL until opened */
 };
 
-/* With `create` a home without a directory gets one. */
+/* With `create` a home without a directory gets one.  Opening what is open
+ * does nothing; the same for the store. */
 int msadm_directory(struct msadm *m, bool create, struct fail *f) MUST_CHECK;
+int msadm_store(struct msadm *m, struct fail *f) MUST_CHECK;
 
 /* The account that argument `arg` names, by address or by id; a reference. */
 int msadm_account(struct msadm *m, const char *arg,
@@ -63,6 +72,11 @@ int account_set(struct msadm *m, struct fail *f);
 int account_enable(struct msadm *m, struct fail *f);
 int account_disable(struct msadm *m, struct fail *f);
 int account_remove(struct msadm *m, struct fail *f);
+
+int mailbox_list(struct msadm *m, struct fail *f);
+int undelete(struct msadm *m, struct fail *f);
+int store_accounts(struct msadm *m, struct fail *f);
+int store_purge(struct msadm *m, struct fail *f);
 
 int domain_add(struct msadm *m, struct fail *f);
 int domain_list(struct msadm *m, struct fail *f);
