@@ -73,7 +73,6 @@ enter(struct command *cmd, struct directory_account *who, const char *mech)
 	im->who = who;
 	im->state = STATE_USER;
 	im->claim_id = random_u64() | 1;
-	conn_set_limits(im->s.c, &imapd.limits);
 	conn_set_deadline(im->s.c, 0);
 	session_user(&im->s, sv_cstr(who->address.text));
 	stat_add(&imapd.logins, 1);

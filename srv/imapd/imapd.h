@@ -20,8 +20,8 @@ struct imapd {
 	struct store *store;
 	struct directory *directory;
 	struct auth *auth;
-	struct conn_limits limits;	/* of a connection that has logged in */
-	struct imap_frame_limits frame; /* of commands after login */
+	struct conn_limits limits;
+	struct imap_frame_limits frame;	     /* of commands after login */
 	struct imap_frame_limits frame_anon; /* and before it */
 	const char *spool_dir; /* for large APPENDs; unlinked files */
 

@@ -30,6 +30,7 @@ set_limits(const struct settings *set)
 	    .output_ms = (int64_t)set->limits_output,
 	    .rate_min = set->limits_rate,
 	};
+	imap_protocol.limits = &imapd.limits;
 	imapd.frame = (struct imap_frame_limits){
 	    .command = 4 * set->limits_line,
 	    .literal = IMAPD_LITERAL,
@@ -65,19 +66,6 @@ open_store(const struct settings *set, struct fail *f)
 	return store_open_path(&conf, set->store_path, &imapd.store, f);
 }
 
-static int
-open_directory(const struct settings *set, struct fail *f)
-{
-	const struct directory_config dir = {
-	    .path = set->directory_path, .create = true};
-	struct auth_config conf = auth_config_default();
-
-	if (directory_open(&dir, &imapd.directory, f) != 0) {
-		return -1;
-	}
-	return auth_open(&conf, imapd.directory, &imapd.auth, f);
-}
-
 static void
 stop(void)
 {
@@ -94,7 +82,9 @@ start(const struct settings *set, struct fail *f)
 	imapd.spool_dir = spool_dir;
 	set_limits(set);
 	register_counters();
-	if (open_store(set, f) != 0 || open_directory(set, f) != 0) {
+	if (open_store(set, f) != 0
+	    || directory_open_settings(set, true, &imapd.directory, f) != 0
+	    || auth_open_settings(set, imapd.directory, &imapd.auth, f) != 0) {
 		stop();
 		return -1;
 	}

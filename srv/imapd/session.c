@@ -87,7 +87,7 @@ session_close(struct session *s)
 	free(im->idle_tag);
 }
 
-const struct protocol imap_protocol = {
+struct protocol imap_protocol = {
     .name = "imap",
     .session_size = sizeof(struct imap),
     .run = session_run,

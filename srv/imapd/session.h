@@ -49,7 +49,8 @@ struct imap {
 	bool closing;	/* BYE has been said */
 };
 
-extern const struct protocol imap_protocol;
+/* Its limits are set from main before it is used. */
+extern struct protocol imap_protocol;
 
 /* Say BYE with a response code ("" for none) and close after this command. */
 void session_bye(struct imap *im, const char *code, const char *text);
