@@ -4,6 +4,8 @@
  */
 #include <errno.h>
 #include <signal.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -21,8 +23,6 @@ struct ledger {
 	char line[20000][24];
 };
 
-#include <sys/mman.h>
-
 static struct ledger *
 ledger_new(void)
 {
@@ -36,7 +36,7 @@ ledger_new(void)
 static void
 ledger_add(struct ledger *l, const char *text)
 {
-	unsigned i = __atomic_fetch_add(&l->n, 1, __ATOMIC_SEQ_CST);
+	unsigned i = atomic_fetch_add(&l->n, 1);
 
 	if (i < COUNT_OF(l->line)) {
 		(void)snprintf(l->line[i], sizeof(l->line[i]), "%s", text);
