@@ -42,6 +42,9 @@ enum digest_flag {
 	DIGEST_FIELDS = 1 << 3,	    /* every listed field is there */
 	DIGEST_SENT = 1 << 4,	    /* Date was there and understood */
 	DIGEST_ATTACHMENT = 1 << 5, /* a part is one to be saved */
+	DIGEST_CRLF = 1 << 6,	    /* each LF has a CR before it, and the last
+				     * octet is one: its size on the wire of POP3
+				     * is that stored */
 };
 #define DIGEST_WHOLE                                                           \
 	(DIGEST_PARTS | DIGEST_ENVELOPE | DIGEST_STRUCTURE | DIGEST_FIELDS)

@@ -1,5 +1,7 @@
 #include "mail/digest_priv.h"
 
+#include <string.h>
+
 #include "mail/header.h"
 #include "mail/imap_text.h"
 #include "mail/param.h"
@@ -225,6 +227,25 @@ survey_parts(struct builder *b)
 	arena_deinit(&arena);
 }
 
+static bool
+has_crlf_alone(struct sv s)
+{
+	size_t at = 0;
+
+	if (s.len > 0 && s.p[s.len - 1] != '\n') {
+		return false;
+	}
+	while (at < s.len) {
+		const char *lf = memchr(s.p + at, '\n', s.len - at);
+
+		if (lf == s.p || lf[-1] != '\r') {
+			return false;
+		}
+		at = (size_t)(lf - s.p) + 1;
+	}
+	return true;
+}
+
 static void
 make_texts(struct builder *b, struct sv header)
 {
@@ -244,6 +265,7 @@ digest_build_parsed(const struct mime *m, struct buf *to)
 
 	survey_header(&b, header);
 	survey_parts(&b);
+	b.flags |= has_crlf_alone(m->message) ? DIGEST_CRLF : 0;
 	make_texts(&b, header);
 	for (size_t i = 0; i < COUNT_OF(ways); i++) {
 		if (write_digest(

@@ -45,8 +45,8 @@ a_digest_gives_what_the_message_does(void **state)
 	(void)state;
 	assert_null(check_message(sv_cstr(sample)));
 	open_digest(sv_cstr(sample), &octets, &d);
-	assert_int_equal(
-	    d.flags, DIGEST_WHOLE | DIGEST_SENT | DIGEST_ATTACHMENT);
+	assert_int_equal(d.flags,
+	    DIGEST_WHOLE | DIGEST_SENT | DIGEST_ATTACHMENT | DIGEST_CRLF);
 	assert_int_equal(d.size, sizeof(sample) - 1);
 	assert_int_equal(d.n_parts, 3);
 	assert_true(d.sent.unix_s == 880127706 && d.sent.zone == -360);
@@ -58,6 +58,34 @@ a_digest_gives_what_the_message_does(void **state)
 	    "\"base64\" 4) \"mixed\")");
 	buf_deinit(&octets);
 	buf_deinit(&text);
+}
+
+/* [RFC 1939 11] asks for the size on the wire. */
+static void
+lines_that_pop3_must_mend_are_known(void **state)
+{
+	static const struct {
+		const char *text;
+		bool want;
+	} rows[] = {
+	    {"", true},
+	    {"A: b\r\n\r\nc\r\n", true},
+	    {"A: b\r\n\r\nc\rd\r\n", true},
+	    {"A: b\r\n\r\nc", false},
+	    {"A: b\r\n\r\nc\r", false},
+	    {"A: b\r\n\r\nc\n", false},
+	    {"A: b\n\r\nc\r\n", false},
+	    {"\nA: b\r\n", false},
+	};
+	struct buf octets = {.len = 0};
+	struct digest d;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		open_digest(sv_cstr(rows[i].text), &octets, &d);
+		assert_int_equal((d.flags & DIGEST_CRLF) != 0, rows[i].want);
+	}
+	buf_deinit(&octets);
 }
 
 /* [RFC 3501 6.4.5 HEADER.FIELDS] */
@@ -253,6 +281,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_digest_gives_what_the_message_does),
+	    cmocka_unit_test(lines_that_pop3_must_mend_are_known),
 	    cmocka_unit_test(listed_fields_come_octet_for_octet),
 	    cmocka_unit_test(single_fields_are_held_absent_or_unknown),
 	    cmocka_unit_test(the_empty_line_is_remembered),
