@@ -13,6 +13,12 @@
  */
 #pragma once
 
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/attr.h"
+
 extern void (*block_begin_hook)(void);
 extern void (*block_end_hook)(void);
 
@@ -27,3 +33,7 @@ block_end(void)
 {
 	block_end_hook();
 }
+
+/* pread(2), bracketed only where the disk has to be waited for: what the page
+ * cache holds is read at once.  Octets, 0 at the end, or -errno. */
+ssize_t block_pread(int fd, void *to, size_t n, uint64_t at) MUST_CHECK;

@@ -170,43 +170,13 @@ c_write_dots_end(struct conn *c, unsigned *state)
 
 /* ---- files ---- */
 
-/* -errno in functions of their own: see conn_priv.h. */
-static ssize_t __attribute__((noinline))
-read_cached(int fd, void *to, size_t n, off_t from)
-{
-	struct iovec v = {.iov_base = to, .iov_len = n};
-	ssize_t got = preadv2(fd, &v, 1, from, RWF_NOWAIT);
-
-	return got >= 0 ? got : -errno;
-}
-
-static ssize_t __attribute__((noinline))
-read_waiting(int fd, void *to, size_t n, off_t from)
-{
-	ssize_t got;
-
-	block_begin();
-	got = pread(fd, to, n, from);
-	block_end();
-	return got >= 0 ? got : -errno;
-}
-
-/* What is in the page cache costs no bracket. */
-static ssize_t
-read_file(int fd, void *to, size_t n, uint64_t from)
-{
-	ssize_t got = read_cached(fd, to, n, (off_t)from);
-
-	return got > 0 ? got : read_waiting(fd, to, n, (off_t)from);
-}
-
 static int
 send_copied(struct conn *c, int fd, uint64_t from, uint64_t n)
 {
 	while (n != 0) {
 		size_t piece = n < FILE_PIECE ? (size_t)n : FILE_PIECE;
 		char *to = buf_reserve(&c->out, piece);
-		ssize_t got = read_file(fd, to, piece, from);
+		ssize_t got = block_pread(fd, to, piece, from);
 		int rc;
 
 		if (got <= 0) {
