@@ -461,30 +461,47 @@ auth_session_step(
 	return step(s, in, out, f);
 }
 
+/* What the client said, decoded to `raw`, which has room for it. */
+static bool
+decode_response(struct sv in, uint8_t *raw, struct sv *out)
+{
+	size_t n = 0;
+
+	if (sv_eq(in, SV("="))) {
+		in.len = 0;
+	}
+	if (!base64_decode(in, raw, in.len, &n)) {
+		return false;
+	}
+	*out = sv_make(raw, n);
+	return true;
+}
+
 enum auth_status
 auth_session_step64(struct auth_session *s, bool has_in, struct sv in,
     struct buf *out, struct fail *f)
 {
-	uint8_t raw[AUTH_INPUT_MAX];
 	struct buf challenge = {.data = NULL};
 	struct sv decoded = SV_EMPTY;
 	enum auth_status status;
-	size_t n = 0;
+	uint8_t *raw;
 
 	buf_clear(out);
-	if (sv_eq(in, SV("="))) {
-		in.len = 0;
-	}
-	if (has_in && !base64_decode(in, raw, sizeof(raw), &n)) {
-		fail_set(f, FAIL_SYNTAX, "response is not base64");
+	if (in.len > AUTH_INPUT_MAX / 3 * 4 + 4) {
+		fail_set(
+		    f, FAIL_LIMIT, "response over %d octets", AUTH_INPUT_MAX);
 		return refuse(s);
 	}
-	if (has_in) {
-		decoded = sv_make(raw, n);
+	raw = xmalloc(in.len + 1);
+	if (has_in && !decode_response(in, raw, &decoded)) {
+		fail_set(f, FAIL_SYNTAX, "response is not base64");
+		status = refuse(s);
+	} else {
+		status = auth_session_step(s, decoded, &challenge, f);
+		base64_encode(challenge.data, challenge.len, out);
 	}
-	status = auth_session_step(s, decoded, &challenge, f);
-	base64_encode(challenge.data, challenge.len, out);
-	mem_wipe(raw, n);
+	mem_wipe(raw, in.len);
+	free(raw);
 	buf_wipe(&challenge);
 	return status;
 }
