@@ -366,7 +366,7 @@ sasl_step(struct auth_session *s, struct sv in, struct buf *out)
 	size_t n = 0;
 	int rc;
 
-	if (in.len != 0) {
+	if (in.p != NULL) {
 		memcpy(text, in.p, in.len);
 	}
 	rc = gsasl_step(s->sctx, text, in.len, &answer, &n);

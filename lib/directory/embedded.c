@@ -199,7 +199,7 @@ conn_row(struct conn *c, sqlite3_stmt *st, struct fail *f)
 int
 conn_run(struct conn *c, enum stmt which, struct fail *f)
 {
-	sqlite3_stmt *st;
+	sqlite3_stmt *st = NULL;
 
 	if (conn_stmt(c, which, &st, f) != 0) {
 		return -1;
@@ -210,7 +210,7 @@ conn_run(struct conn *c, enum stmt which, struct fail *f)
 int
 conn_version(struct conn *c, uint64_t *out, struct fail *f)
 {
-	sqlite3_stmt *st;
+	sqlite3_stmt *st = NULL;
 	int rc;
 
 	if (conn_stmt(c, ST_CHANGES, &st, f) != 0) {

@@ -62,7 +62,7 @@ static int
 alias_entry(struct conn *c, int64_t address, struct entry **out, struct fail *f)
 {
 	struct entry *e = entry_new(ENTRY_ALIAS);
-	sqlite3_stmt *st;
+	sqlite3_stmt *st = NULL;
 	size_t cap = 0;
 	int rc;
 
@@ -93,7 +93,7 @@ failed:
 static int
 domain_exists(struct conn *c, struct sv name, struct fail *f)
 {
-	sqlite3_stmt *st;
+	sqlite3_stmt *st = NULL;
 	int rc;
 
 	if (conn_stmt(c, ST_DOMAIN, &st, f) != 0) {
@@ -129,7 +129,7 @@ static int
 find_address(
     struct conn *c, struct sv address, struct entry **out, struct fail *f)
 {
-	sqlite3_stmt *st;
+	sqlite3_stmt *st = NULL;
 	int rc;
 
 	if (conn_stmt(c, ST_ADDRESS, &st, f) != 0) {
@@ -155,7 +155,7 @@ static int
 find_account(struct conn *c, enum stmt which, struct sv key, struct entry **out,
     struct fail *f)
 {
-	sqlite3_stmt *st;
+	sqlite3_stmt *st = NULL;
 	int rc;
 
 	if (conn_stmt(c, which, &st, f) != 0) {
@@ -239,7 +239,7 @@ embedded_account_list(void *b, const char *domain, const struct mailaddr *after,
 {
 	struct embedded *e = b;
 	struct directory_account **list = NULL;
-	sqlite3_stmt *st;
+	sqlite3_stmt *st = NULL;
 	struct conn *c;
 	size_t n = 0, cap = 0;
 	int rc = -1;
@@ -279,7 +279,7 @@ embedded_domain_list(void *b, struct arena *arena,
 {
 	struct embedded *e = b;
 	struct directory_domain *list = NULL;
-	sqlite3_stmt *st;
+	sqlite3_stmt *st = NULL;
 	struct conn *c;
 	size_t n = 0, cap = 0;
 	int rc = -1;
@@ -351,7 +351,7 @@ embedded_alias_list(void *b, const char *domain, struct arena *arena,
 {
 	struct embedded *e = b;
 	struct alias_rows rows = {.arena = arena};
-	sqlite3_stmt *st;
+	sqlite3_stmt *st = NULL;
 	struct conn *c;
 	int rc = -1;
 

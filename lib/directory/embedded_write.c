@@ -58,7 +58,7 @@ static int
 find_row(struct conn *c, const struct mailaddr *address,
     struct address_row *out, struct fail *f)
 {
-	sqlite3_stmt *st;
+	sqlite3_stmt *st = NULL;
 	int rc;
 
 	if (conn_stmt(c, ST_FIND_ADDRESS, &st, f) != 0) {
@@ -77,7 +77,7 @@ find_row(struct conn *c, const struct mailaddr *address,
 static int
 must_be_free(struct conn *c, const struct mailaddr *address, struct fail *f)
 {
-	struct address_row row;
+	struct address_row row = {.id = 0};
 	int rc = find_row(c, address, &row, f);
 
 	if (rc == 1) {
@@ -92,7 +92,7 @@ static int
 must_be_ours(struct conn *c, const struct mailaddr *address, struct fail *f)
 {
 	struct sv domain = mailaddr_domain(address);
-	sqlite3_stmt *st;
+	sqlite3_stmt *st = NULL;
 	int rc;
 
 	if (conn_stmt(c, ST_DOMAIN, &st, f) != 0) {
@@ -113,7 +113,7 @@ static int
 add_address(struct conn *c, const struct mailaddr *address, struct sv account,
     struct fail *f)
 {
-	sqlite3_stmt *st;
+	sqlite3_stmt *st = NULL;
 
 	if (conn_stmt(c, ST_ADD_ADDRESS, &st, f) != 0) {
 		return -1;
@@ -131,7 +131,7 @@ static int
 address_of(struct conn *c, struct sv account, int64_t *row_out,
     struct mailaddr *out, struct fail *f)
 {
-	sqlite3_stmt *st;
+	sqlite3_stmt *st = NULL;
 	int rc;
 
 	if (conn_stmt(c, ST_ADDRESS_OF, &st, f) != 0) {
@@ -156,7 +156,7 @@ address_of(struct conn *c, struct sv account, int64_t *row_out,
 static int
 add_domain(struct conn *c, struct sv name, bool *made_out, struct fail *f)
 {
-	sqlite3_stmt *st;
+	sqlite3_stmt *st = NULL;
 
 	if (conn_stmt(c, ST_ADD_DOMAIN, &st, f) != 0) {
 		return -1;
@@ -176,7 +176,7 @@ static int
 run_on_target(struct conn *c, enum stmt which, struct sv from, struct sv to,
     struct fail *f)
 {
-	sqlite3_stmt *st;
+	sqlite3_stmt *st = NULL;
 
 	if (conn_stmt(c, which, &st, f) != 0) {
 		return -1;
@@ -211,7 +211,7 @@ list_details(struct conn *c, const struct mailaddr *from, char sep,
 	char low[MAILADDR_TEXT_SIZE], high[MAILADDR_TEXT_SIZE];
 	struct mailaddr *list = NULL;
 	size_t n = 0, cap = 0;
-	sqlite3_stmt *st;
+	sqlite3_stmt *st = NULL;
 	int rc;
 
 	(void)snprintf(low, sizeof(low), "%.*s%c", SV_ARG(local), sep);
@@ -282,7 +282,7 @@ static int
 add_target(struct conn *c, int64_t alias, const struct mailaddr *target,
     struct fail *f)
 {
-	sqlite3_stmt *st;
+	sqlite3_stmt *st = NULL;
 
 	if (conn_stmt(c, ST_ADD_TARGET, &st, f) != 0) {
 		return -1;
@@ -305,7 +305,7 @@ static int
 insert_account(struct conn *c, const struct directory_account_spec *spec,
     const char *id, struct fail *f)
 {
-	sqlite3_stmt *st;
+	sqlite3_stmt *st = NULL;
 
 	if (conn_stmt(c, ST_ADD_ACCOUNT, &st, f) != 0) {
 		return -1;
@@ -348,7 +348,7 @@ static int
 move_address(
     struct conn *c, int64_t row, const struct mailaddr *to, struct fail *f)
 {
-	sqlite3_stmt *st;
+	sqlite3_stmt *st = NULL;
 
 	if (conn_stmt(c, ST_MOVE_ADDRESS, &st, f) != 0) {
 		return -1;
@@ -375,8 +375,8 @@ static int
 take_over(struct conn *c, const struct mailaddr *to, const struct mailaddr *old,
     struct fail *f)
 {
-	struct address_row row;
-	sqlite3_stmt *st;
+	struct address_row row = {.id = 0};
+	sqlite3_stmt *st = NULL;
 	int rc = find_row(c, to, &row, f);
 
 	if (rc != 1 || !row.alias) {
@@ -406,7 +406,7 @@ embedded_account_rename(void *b, struct sv id, const struct mailaddr *to,
 	struct embedded *e = b;
 	struct mailaddr old;
 	struct conn *c;
-	int64_t row;
+	int64_t row = 0;
 	int rc = -1;
 
 	if (write_begin(e, &c, f) != 0) {
@@ -428,9 +428,9 @@ embedded_account_remove(void *b, struct sv id, struct fail *f)
 {
 	struct embedded *e = b;
 	struct mailaddr address;
-	sqlite3_stmt *st;
+	sqlite3_stmt *st = NULL;
 	struct conn *c;
-	int64_t row;
+	int64_t row = 0;
 	int rc = -1;
 
 	if (write_begin(e, &c, f) != 0) {
@@ -455,7 +455,7 @@ int
 embedded_account_enable(void *b, struct sv id, bool enabled, struct fail *f)
 {
 	struct embedded *e = b;
-	sqlite3_stmt *st;
+	sqlite3_stmt *st = NULL;
 	struct conn *c;
 	int rc;
 
@@ -476,7 +476,7 @@ embedded_account_set_quota(
     void *b, struct sv id, uint64_t octets, uint64_t messages, struct fail *f)
 {
 	struct embedded *e = b;
-	sqlite3_stmt *st;
+	sqlite3_stmt *st = NULL;
 	struct conn *c;
 	int rc;
 
@@ -498,7 +498,7 @@ static int
 set_text(struct conn *c, enum stmt which, struct sv id, struct sv value,
     struct fail *f)
 {
-	sqlite3_stmt *st;
+	sqlite3_stmt *st = NULL;
 
 	if (conn_stmt(c, which, &st, f) != 0) {
 		return -1;
@@ -523,7 +523,7 @@ embedded_account_set_name(void *b, struct sv id, struct sv name, struct fail *f)
 static int
 auth_must_be(struct conn *c, struct sv id, struct sv expected, struct fail *f)
 {
-	sqlite3_stmt *st;
+	sqlite3_stmt *st = NULL;
 	int rc;
 
 	if (conn_stmt(c, ST_GET_AUTH, &st, f) != 0) {
@@ -587,7 +587,7 @@ embedded_domain_add(void *b, const char *name, struct fail *f)
 static int
 must_be_empty(struct conn *c, const char *name, struct fail *f)
 {
-	sqlite3_stmt *st;
+	sqlite3_stmt *st = NULL;
 	int rc;
 
 	if (conn_stmt(c, ST_DOMAIN_USED, &st, f) != 0) {
@@ -607,7 +607,7 @@ int
 embedded_domain_remove(void *b, const char *name, struct fail *f)
 {
 	struct embedded *e = b;
-	sqlite3_stmt *st;
+	sqlite3_stmt *st = NULL;
 	struct conn *c;
 	int rc = -1;
 
@@ -629,7 +629,7 @@ static int
 must_not_loop(struct conn *c, const struct mailaddr *address,
     const struct mailaddr *target, struct fail *f)
 {
-	sqlite3_stmt *st;
+	sqlite3_stmt *st = NULL;
 	int rc;
 
 	if (conn_stmt(c, ST_LEADS_TO, &st, f) != 0) {
@@ -649,7 +649,7 @@ must_not_loop(struct conn *c, const struct mailaddr *address,
 static int
 must_have_room(struct conn *c, int64_t alias, struct fail *f)
 {
-	sqlite3_stmt *st;
+	sqlite3_stmt *st = NULL;
 	int64_t n;
 	int rc;
 
@@ -675,7 +675,7 @@ static int
 alias_row_for(struct conn *c, const struct mailaddr *address, int64_t *out,
     struct fail *f)
 {
-	struct address_row row;
+	struct address_row row = {.id = 0};
 	int rc = find_row(c, address, &row, f);
 
 	if (rc < 0) {
@@ -722,7 +722,7 @@ static int
 del_targets(struct conn *c, int64_t alias, const struct mailaddr *target,
     struct fail *f)
 {
-	sqlite3_stmt *st;
+	sqlite3_stmt *st = NULL;
 
 	if (target == NULL) {
 		if (conn_stmt(c, ST_DEL_ADDRESS, &st, f) != 0) {
@@ -747,7 +747,7 @@ embedded_alias_remove(void *b, const struct mailaddr *address,
     const struct mailaddr *target, struct fail *f)
 {
 	struct embedded *e = b;
-	struct address_row row;
+	struct address_row row = {.id = 0};
 	struct conn *c;
 	int rc;
 

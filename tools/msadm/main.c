@@ -76,8 +76,12 @@ msadm_address(const char *arg, struct mailaddr *out, struct fail *f)
 static int
 make_folder(const char *path, const char *user, mode_t mode, struct fail *f)
 {
-	struct passwd *pw = geteuid() == 0 ? getpwnam(user) : NULL;
+	struct passwd *pw = NULL;
 
+	if (geteuid() == 0) {
+		pw =
+		    getpwnam(user); // NOLINT(concurrency-mt-unsafe): one thread
+	}
 	if (mkdir(path, mode) != 0) {
 		return errno == EEXIST ? 0 : fail_sys(f, "make %s", path);
 	}
@@ -248,6 +252,7 @@ take_options(struct msadm *m, int argc, char **argv, struct fail *f)
 	int opt;
 
 	opterr = 0;
+	// NOLINTNEXTLINE(concurrency-mt-unsafe): one thread
 	while ((opt = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
 		if (opt == '?' || opt == ':') {
 			return fail_set(f, FAIL_SYNTAX,
