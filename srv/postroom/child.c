@@ -58,7 +58,7 @@ pass_sockets(const struct child *c)
 static void NO_RETURN
 run_child(const struct child *c, const struct child_plan *plan, pid_t monitor)
 {
-	const char *argv[64] = {c->name};
+	const char **argv;
 	char path[4096];
 	sigset_t none;
 	size_t n = 1;
@@ -71,9 +71,13 @@ run_child(const struct child *c, const struct child_plan *plan, pid_t monitor)
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	(void)setenv("NOTIFY_SOCKET", plan->notify, 1);
-	for (size_t i = 0; plan->args[i] != NULL && n < COUNT_OF(argv) - 1;
-	     i++) {
-		argv[n++] = plan->args[i];
+	while (plan->args[n - 1] != NULL) {
+		n++;
+	}
+	argv = xcalloc(n + 1, sizeof(*argv));
+	argv[0] = c->name;
+	for (size_t i = 1; i < n; i++) {
+		argv[i] = plan->args[i - 1];
 	}
 	(void)snprintf(path, sizeof(path), "%s/%s", plan->bin_dir, c->name);
 	if (pass_sockets(c)) {

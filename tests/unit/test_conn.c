@@ -456,6 +456,81 @@ dotted_texts_end_at_crlf_dot_crlf_alone(void **state)
 	}
 }
 
+/*
+ * The same said another way: the text ends at the first CRLF "." CRLF, seen
+ * with a CRLF before it; a dot at the beginning of a line goes away.  Returns
+ * how many octets of input the text takes with its end.
+ */
+static size_t
+unstuff(struct sv input, struct buf *out, bool *bare_out)
+{
+	struct buf all = {.data = NULL};
+	struct sv rest;
+	size_t end;
+
+	buf_add_str(&all, "\r\n");
+	buf_add_sv(&all, input);
+	end = (size_t)sv_find(buf_sv(&all), SV("\r\n.\r\n"));
+	rest = sv_sub(buf_sv(&all), 0, end + 2);
+	rest = sv_from(rest, 2); /* the lines, each with its CRLF */
+	*bare_out = false;
+	while (rest.len != 0) {
+		struct sv line =
+		    sv_sub(rest, 0, (size_t)sv_find(rest, SV("\r\n")));
+
+		rest = sv_from(rest, line.len + 2);
+		if (sv_chr(line, '\r') >= 0 || sv_chr(line, '\n') >= 0) {
+			*bare_out = true;
+		}
+		buf_add_sv(out, line.len != 0 && line.p[0] == '.'
+				    ? sv_from(line, 1)
+				    : line);
+		buf_add_str(out, "\r\n");
+	}
+	buf_deinit(&all);
+	return end + 5 - 2;
+}
+
+static void
+check_unstuff(struct pair *p, struct sv input)
+{
+	struct gather g = {.sink.put = gather_put};
+	struct buf want = {.data = NULL};
+	bool bare;
+	size_t taken = unstuff(input, &want, &bare);
+
+	say(p, input);
+	assert_int_equal(c_dots(p->c, 1000, &g.sink), bare ? -EILSEQ : 0);
+	assert_true(sv_eq(buf_sv(&g.got), buf_sv(&want)));
+	assert_int_equal(c_peek(p->c).len, input.len - taken);
+	c_skip(p->c, input.len - taken);
+	buf_deinit(&g.got);
+	buf_deinit(&want);
+}
+
+/* Every text of up to seven octets out of those that matter. */
+static void
+every_short_text_ends_where_it_should(void **state)
+{
+	enum { LONGEST = 7 };
+	static const char octets[] = {'.', '\r', '\n', 'a'};
+	struct pair p = pair_new(SOCK_STREAM, &quick);
+
+	(void)state;
+	for (unsigned len = 0; len <= LONGEST; len++) {
+		for (unsigned n = 0; n < 1U << (2 * len); n++) {
+			char text[LONGEST + 5];
+
+			for (unsigned i = 0; i < len; i++) {
+				text[i] = octets[n >> (2 * i) & 3];
+			}
+			memcpy(text + len, "\r\n.\r\n", 5);
+			check_unstuff(&p, sv_make(text, len + 5));
+		}
+	}
+	pair_free(&p);
+}
+
 static void
 a_text_past_its_limit_is_read_to_its_end(void **state)
 {
@@ -708,6 +783,7 @@ main(void)
 	    cmocka_unit_test(a_refused_literal_leaves_the_connection_in_step),
 	    cmocka_unit_test(exact_reads_take_no_more),
 	    cmocka_unit_test(dotted_texts_end_at_crlf_dot_crlf_alone),
+	    cmocka_unit_test(every_short_text_ends_where_it_should),
 	    cmocka_unit_test(a_text_past_its_limit_is_read_to_its_end),
 	    cmocka_unit_test(a_text_without_end_is_given_up),
 	    cmocka_unit_test(stuffed_dots_come_back_as_they_were),
