@@ -106,7 +106,7 @@ copy_fields(struct builder *b, struct sv header)
 static void
 add_zigzag(struct buf *to, int64_t v)
 {
-	digest_add_varint(to, (uint64_t)v << 1 ^ (uint64_t)(v >> 63));
+	digest_add_varint(to, (uint64_t)v << 1 ^ (v < 0 ? UINT64_MAX : 0));
 }
 
 static void

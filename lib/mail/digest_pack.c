@@ -159,11 +159,11 @@ write_token(struct sv literals, size_t copied, size_t from, struct buf *to)
 	size_t low = code < 15 ? code : 15;
 
 	buf_add_char(to, (char)(high << 4 | low));
-	if (high == 15) {
+	if (literals.len >= 15) {
 		digest_add_varint(to, literals.len - 15);
 	}
 	buf_add_sv(to, literals);
-	if (low == 15) {
+	if (code >= 15) {
 		digest_add_varint(to, code - 15);
 	}
 	if (copied != 0) {

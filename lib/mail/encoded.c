@@ -66,15 +66,16 @@ decode_q(struct sv text, struct buf *to)
 {
 	for (size_t i = 0; i < text.len; i++) {
 		char c = text.p[i];
+		int octet = -1;
 
-		if (c == '_') {
-			c = ' ';
-		} else if (c == '=' && i + 2 < text.len
-			   && transfer_hex(text.p[i + 1]) >= 0
-			   && transfer_hex(text.p[i + 2]) >= 0) {
-			c = (char)(transfer_hex(text.p[i + 1]) << 4
-				   | transfer_hex(text.p[i + 2]));
+		if (c == '=' && i + 2 < text.len) {
+			octet = transfer_hex_pair(text.p[i + 1], text.p[i + 2]);
+		}
+		if (octet >= 0) {
+			c = (char)octet;
 			i += 2;
+		} else if (c == '_') {
+			c = ' ';
 		}
 		buf_add_char(to, c);
 	}

@@ -286,8 +286,8 @@ join_pieces(
 	}
 	text = arena_alloc(a, room);
 	if (extended && !chain[0]->extended) {
-		memcpy(text, "''", 2); /* neither charset nor language */
-		at = 2;
+		text[at++] = '\''; /* neither charset nor language */
+		text[at++] = '\'';
 	}
 	for (size_t i = 0; i < n_chain; i++) {
 		struct sv value = chain[i]->value;
@@ -436,11 +436,13 @@ decode_percent(struct sv s, struct buf *to)
 {
 	for (size_t i = 0; i < s.len; i++) {
 		char c = s.p[i];
+		int octet = -1;
 
-		if (c == '%' && i + 2 < s.len && transfer_hex(s.p[i + 1]) >= 0
-		    && transfer_hex(s.p[i + 2]) >= 0) {
-			c = (char)(transfer_hex(s.p[i + 1]) << 4
-				   | transfer_hex(s.p[i + 2]));
+		if (c == '%' && i + 2 < s.len) {
+			octet = transfer_hex_pair(s.p[i + 1], s.p[i + 2]);
+		}
+		if (octet >= 0) {
+			c = (char)octet;
 			i += 2;
 		}
 		buf_add_char(to, c);

@@ -22,3 +22,13 @@ transfer_hex(char c)
 	c = ascii_lower(c);
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
+
+/* Value of two hexadecimal digits, -1 if they are none. */
+static inline int
+transfer_hex_pair(char high, char low)
+{
+	int h = transfer_hex(high);
+	int l = transfer_hex(low);
+
+	return h >= 0 && l >= 0 ? h * 16 + l : -1;
+}

@@ -84,19 +84,17 @@ broken_escape(struct transfer *t, struct buf *to)
 static bool
 escape_step(struct transfer *t, char c, struct buf *to)
 {
-	int hex = transfer_hex(c);
-
-	if (t->state == EQUALS && hex >= 0) {
+	if (t->state == EQUALS && transfer_hex(c) >= 0) {
 		t->bits = (unsigned char)c;
 		t->state = HEX;
 		return true;
 	}
 	if (t->state == HEX) {
 		char first = (char)t->bits;
+		int octet = transfer_hex_pair(first, c);
 
-		if (hex >= 0) {
-			buf_add_char(
-			    to, (char)(transfer_hex(first) << 4 | hex));
+		if (octet >= 0) {
+			buf_add_char(to, (char)octet);
 			t->state = TEXT;
 			return true;
 		}

@@ -41,44 +41,108 @@ check_delimiter(struct sv gap)
 	return NULL;
 }
 
+/* A statement and its words, so that many can be looked at in a row. */
+struct statement {
+	bool true_of_it;
+	const char *words;
+};
+
+#define STATE(x)                                                               \
+	{                                                                      \
+		(x), #x                                                        \
+	}
+
 static const char *
-check_part(const struct mime *m, uint32_t i)
+first_untrue(const struct statement *all, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (!all[i].true_of_it) {
+			return all[i].words;
+		}
+	}
+	return NULL;
+}
+
+static const char *
+check_alone(const struct mime *m, const struct mime_part *p)
+{
+	const struct mime_span *s = &p->span;
+	const struct statement all[] = {
+	    STATE(s->header_at <= s->body_at && s->body_at <= s->end),
+	    STATE(p->header_lines == count_lf(mime_header(m, p))),
+	    STATE(p->body_lines == count_lf(mime_body(m, p))),
+	    STATE(p->type.len > 0 && p->subtype.len > 0),
+	    STATE((s->kind == MIME_LEAF) == (s->first == MIME_NONE)),
+	};
+
+	return first_untrue(all, COUNT_OF(all));
+}
+
+static const char *
+check_root(const struct mime *m)
+{
+	const struct mime_span *s = &m->parts[0].span;
+	const struct statement all[] = {
+	    STATE(s->parent == MIME_NONE && s->next == MIME_NONE),
+	    STATE(s->header_at == 0 && s->end == m->message.len),
+	    STATE(s->body_at == header_size(m->message)),
+	};
+
+	return first_untrue(all, COUNT_OF(all));
+}
+
+static const char *
+check_in_parent(const struct mime *m, uint32_t i)
 {
 	const struct mime_part *p = &m->parts[i];
 	const struct mime_span *s = &p->span;
-	const struct mime_part *parent;
+	const struct mime_part *parent = &m->parts[s->parent];
+	bool message = parent->span.kind == MIME_MESSAGE;
+	const struct statement all[] = {
+	    STATE(p->depth == parent->depth + 1),
+	    STATE(s->header_at >= parent->span.body_at),
+	    STATE(s->end <= parent->span.end),
+	    STATE(!message || parent->span.first == i),
+	    STATE(!message || s->next == MIME_NONE),
+	    STATE(!message || s->header_at == parent->span.body_at),
+	    STATE(!message || s->end == parent->span.end),
+	};
 
-	MUST(s->header_at <= s->body_at && s->body_at <= s->end);
-	MUST(p->header_lines == count_lf(mime_header(m, p)));
-	MUST(p->body_lines == count_lf(mime_body(m, p)));
-	MUST(p->type.len > 0 && p->subtype.len > 0);
-	MUST((s->kind == MIME_LEAF) == (s->first == MIME_NONE));
+	return first_untrue(all, COUNT_OF(all));
+}
+
+static const char *
+check_before_sibling(const struct mime *m, uint32_t i)
+{
+	const struct mime_span *s = &m->parts[i].span;
+	const struct mime_span *next;
+
+	MUST(s->next > i && s->next < m->n_parts);
+	next = &m->parts[s->next].span;
+	MUST(next->parent == s->parent);
+	MUST(next->header_at >= s->end);
+	return check_delimiter(
+	    sv_sub(m->message, s->end, next->header_at - s->end));
+}
+
+static const char *
+check_part(const struct mime *m, uint32_t i)
+{
+	const struct mime_span *s = &m->parts[i].span;
+	const char *wrong = check_alone(m, &m->parts[i]);
+
+	if (wrong != NULL) {
+		return wrong;
+	}
 	if (i == 0) {
-		MUST(s->parent == MIME_NONE && s->next == MIME_NONE);
-		MUST(s->header_at == 0 && s->end == m->message.len);
-		MUST(s->body_at == header_size(m->message));
-		return NULL;
+		return check_root(m);
 	}
 	MUST(s->parent < i);
-	parent = &m->parts[s->parent];
-	MUST(p->depth == parent->depth + 1);
-	MUST(s->header_at >= parent->span.body_at);
-	MUST(s->end <= parent->span.end);
-	if (parent->span.kind == MIME_MESSAGE) {
-		MUST(parent->span.first == i && s->next == MIME_NONE);
-		MUST(s->header_at == parent->span.body_at);
-		MUST(s->end == parent->span.end);
+	wrong = check_in_parent(m, i);
+	if (wrong == NULL && s->next != MIME_NONE) {
+		wrong = check_before_sibling(m, i);
 	}
-	if (s->next != MIME_NONE) {
-		const struct mime_span *next = &m->parts[s->next].span;
-
-		MUST(s->next > i && s->next < m->n_parts);
-		MUST(next->parent == s->parent);
-		MUST(next->header_at >= s->end);
-		return check_delimiter(
-		    sv_sub(m->message, s->end, next->header_at - s->end));
-	}
-	return NULL;
+	return wrong;
 }
 
 const char *
@@ -106,6 +170,7 @@ check_tree(const struct mime *m)
 struct reader {
 	struct sv s;
 	unsigned depth;
+	bool after_value;
 };
 
 static const char *
@@ -169,6 +234,35 @@ read_atom(struct reader *r)
 	return NULL;
 }
 
+/* One token of a list: a parenthesis, a space, or a value. */
+static const char *
+read_token(struct reader *r, unsigned *n_out)
+{
+	char c;
+
+	MUST(r->s.len > 0);
+	c = r->s.p[0];
+	if (c == ')') {
+		MUST(r->depth > 0 && r->after_value);
+		r->depth--;
+	} else if (c == ' ') {
+		MUST(r->after_value);
+		r->after_value = false;
+	} else {
+		*n_out += r->depth == 1;
+		r->depth += c == '(';
+	}
+	if (c == '(') {
+		r->after_value = false;
+	} else if (c != ')' && c != ' ') {
+		MUST(!r->after_value);
+		r->after_value = true;
+		return read_atom(r);
+	}
+	r->s = sv_from(r->s, 1);
+	return NULL;
+}
+
 /* A list of values with single spaces, which may be missing between lists;
  * *n_out counts those of the outermost. */
 static const char *
@@ -176,33 +270,10 @@ read_list(struct sv text, unsigned *n_out)
 {
 	struct reader r = {.s = text};
 	const char *wrong = NULL;
-	bool after_value = false;
 
 	*n_out = 0;
 	do {
-		MUST(r.s.len > 0);
-		if (r.s.p[0] == ')') {
-			MUST(r.depth > 0 && after_value);
-			r.depth--;
-			r.s = sv_from(r.s, 1);
-			continue;
-		}
-		if (r.s.p[0] == ' ') {
-			MUST(after_value);
-			r.s = sv_from(r.s, 1);
-			after_value = false;
-			continue;
-		}
-		*n_out += r.depth == 1;
-		if (r.s.p[0] == '(') {
-			r.depth++;
-			r.s = sv_from(r.s, 1);
-			after_value = false;
-			continue;
-		}
-		MUST(!after_value);
-		wrong = read_atom(&r);
-		after_value = true;
+		wrong = read_token(&r, n_out);
 	} while (wrong == NULL && r.depth > 0);
 	MUST(wrong != NULL || r.s.len == 0);
 	return wrong;

@@ -27,7 +27,7 @@ read_file(const char *path)
 
 	if (fd < 0 || fstat(fd, &st) != 0) {
 		perror(path);
-		exit(1);
+		exit(1); // NOLINT(concurrency-mt-unsafe): one thread
 	}
 	p = xmalloc((size_t)st.st_size + 1);
 	n = read(fd, p, (size_t)st.st_size);
