@@ -117,7 +117,7 @@ run_select(struct command *cmd)
 		claim_recent(im);
 	}
 	put_mailbox(im);
-	session_state(&im->s, mbox->name);
+	session_state(&im->s, im->box.mbox->name);
 	reply_ok(cmd, im->box.read_only ? "READ-ONLY" : "READ-WRITE",
 	    im->box.read_only ? "Examine completed" : "Select completed");
 }

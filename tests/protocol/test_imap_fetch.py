@@ -40,9 +40,8 @@ def fetch(imap, seq, items):
     return imap.ok(f"FETCH {seq} {items}").fetch()[seq]
 
 
-def section(imap, seq, name, label=None):
-    return fetch(imap, seq, f"BODY.PEEK[{name}]")[
-        label or f"BODY[{name}]"]
+def section(imap, seq, name):
+    return fetch(imap, seq, f"BODY.PEEK[{name}]")[f"BODY[{name.upper()}]"]
 
 
 # --- items ------------------------------------------------------------------
