@@ -134,6 +134,7 @@ address_of(struct conn *c, struct sv account, int64_t *row_out,
 	sqlite3_stmt *st = NULL;
 	int rc;
 
+	memset(out, 0, sizeof(*out));
 	if (conn_stmt(c, ST_ADDRESS_OF, &st, f) != 0) {
 		return -1;
 	}
