@@ -10,6 +10,8 @@ import time
 
 import pytest
 
+from harness.postroom import Postroom
+
 PASSWORD = "correct horse\n"
 
 
@@ -302,3 +304,108 @@ def test_killed_at_any_moment_it_did_all_or_nothing(p):
         assert shown["keys"] == ["SCRAM-SHA-256", "SCRAM-SHA-1"]
         assert shown["store"] == "ok"
     p.msadm("account", "add", "after@example.org", stdin=PASSWORD)
+
+
+# --- beside running servers ------------------------------------------------
+@pytest.fixture(scope="module")
+def running(tmp_path_factory):
+    """imapd and lmtpd of a server, started by hand."""
+    p = Postroom(tmp_path_factory.mktemp("msadm") / "home",
+                 {"auth.delay": "1ms"})
+    subprocess.run(p.argv("postroom", "prepare"), check=True, timeout=60,
+                   stderr=subprocess.DEVNULL)
+    programs = [p.start_program(name) for name in ("imapd", "lmtpd")]
+    yield p
+    for client in p._clients:
+        client.close()
+    for program in programs:
+        program.popen.send_signal(signal.SIGTERM)
+        assert program.wait() == 0, program.log.text()
+    assert p.trouble() is None, p.trouble()
+    p._holder.close()
+
+
+def test_a_new_account_can_be_used_at_once(running):
+    with running.lmtp() as lmtp:
+        lmtp.ok("MAIL FROM:<a@example.net>")
+        assert lmtp.cmd("RCPT TO:<new@example.org>").code == 550
+        new = running.add_account("new@example.org")
+        lmtp.ok("RCPT TO:<new@example.org>")
+    imap = running.imap(new)
+    assert imap.ok("SELECT INBOX").one("EXISTS")[0] == 0
+
+
+def test_a_new_password_counts_at_once(running):
+    account = running.add_account()
+    running.imap(account).ok("LOGOUT")
+    running.msadm("account", "passwd", account.address, stdin="changed\n")
+    old = running.imap()
+    assert old.no(f"LOGIN {account.address} {account.password}").code \
+        == b"AUTHENTICATIONFAILED"
+    old.ok(f"LOGIN {account.address} changed")
+
+
+def test_a_disabled_account_is_closed_at_once(running):
+    account = running.add_account()
+    running.imap(account).ok("LOGOUT")
+    running.msadm("account", "disable", account.address)
+    imap = running.imap()
+    assert imap.no(f"LOGIN {account.address} {account.password}").code \
+        == b"AUTHENTICATIONFAILED"
+    with running.lmtp() as lmtp:
+        lmtp.ok("MAIL FROM:<a@example.net>")
+        assert lmtp.cmd(f"RCPT TO:<{account.address}>").code in (450, 550)
+    running.msadm("account", "enable", account.address)
+    imap.ok(f"LOGIN {account.address} {account.password}")
+
+
+def test_a_renamed_account_keeps_its_mail(running):
+    account = running.add_account("before@example.org")
+    running.deliver(b"Subject: one\r\n\r\nhi\r\n", account)
+    running.msadm("account", "rename", "before@example.org",
+                  "after@example.org", "--keep-old")
+    running.deliver(b"Subject: two\r\n\r\nhi\r\n", account)
+    account.address = "after@example.org"
+    assert running.imap(account).ok("SELECT INBOX").one("EXISTS")[0] == 2
+    shown = running.msadm_json("account", "show", "after@example.org")
+    assert shown["messages"] == 2 and shown["octets"] > 40
+
+
+def test_undelete_brings_expunged_messages_back(running):
+    account = running.add_account()
+    for n in range(3):
+        running.deliver(b"Subject: %d\r\n\r\nhi\r\n" % n, account)
+    imap = running.imap(account)
+    imap.ok("SELECT INBOX")
+    imap.ok("STORE 1:2 +FLAGS (\\Deleted)")
+    imap.ok("EXPUNGE")
+    assert running.msadm_json("mailbox", "list", account.address)[0][
+        "messages"] == 1
+    assert running.msadm_json(
+        "undelete", account.address, "--mailbox", "INBOX", "--since", "1d"
+    ) == [{"mailbox": "INBOX", "messages": 2}]
+    assert imap.ok("NOOP").one("EXISTS")[0] == 3
+    found = imap.ok("UID FETCH 1:* (BODY[HEADER.FIELDS (SUBJECT)])")
+    assert sorted(part["UID"] for part in found.fetch().values()) == [
+        b"3", b"4", b"5"]
+    assert running.msadm("undelete", account.address) == \
+        "nothing to bring back\n"
+
+
+def test_removal_ends_delivery_and_sessions(running):
+    account = running.add_account()
+    running.deliver(b"Subject: one\r\n\r\nhi\r\n", account)
+    imap = running.imap(account)
+    imap.ok("SELECT INBOX")
+    running.msadm("account", "remove", account.address)
+    with running.lmtp() as lmtp:
+        lmtp.ok("MAIL FROM:<a@example.net>")
+        assert lmtp.cmd(f"RCPT TO:<{account.address}>").code == 550
+    again = running.imap()
+    again.no(f"LOGIN {account.address} {account.password}")
+    # The session that was open may read what it holds, and change nothing.
+    imap.send(b"x STORE 1 +FLAGS (\\Deleted)\r\n")
+    line = imap.line()
+    while not line.startswith((b"x ", b"* BYE")):
+        line = imap.line()
+    assert line.startswith((b"x NO", b"* BYE"))
