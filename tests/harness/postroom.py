@@ -31,7 +31,8 @@ READY_TIMEOUT = 60.0
 TROUBLE = re.compile(
     r"level=panic|\] panic |AddressSanitizer|LeakSanitizer|ThreadSanitizer"
     r"|MemorySanitizer|runtime error: |stack smashing|free\(\): |malloc\(\): "
-    r"|double free|corrupted size")
+    r"|double free|corrupted size"
+    r"|program\.end .*signal=(?:4|6|7|8|11|31)\b")
 
 
 class ServerError(Exception):
