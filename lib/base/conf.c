@@ -10,6 +10,8 @@
 #include "base/mem.h"
 #include "base/sv.h"
 
+enum { READ_PIECE = 4096 };
+
 /* One conf_load() in progress.  libconfuse hands its call-backs no context,
  * so they find it here. */
 struct loader {
@@ -19,6 +21,7 @@ struct loader {
 	struct arena *arena;
 	struct fail *f;
 	bool failed;
+	const char *path; /* of the file, NULL while there is none */
 };
 
 static _Thread_local struct loader *loading;
@@ -190,8 +193,8 @@ static void PRINTF_LIKE(2, 0) on_error(cfg_t *cfg, const char *fmt, va_list ap)
 	}
 	loading->failed = true;
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
-	(void)fail_set(loading->f, FAIL_SYNTAX, "%s:%d: %s",
-	    cfg->filename != NULL ? cfg->filename : "-", cfg->line, text);
+	(void)fail_set(loading->f, FAIL_SYNTAX, "%s:%d: %s", loading->path,
+	    cfg->line, text);
 }
 
 static int
@@ -271,25 +274,77 @@ build_parser(const struct conf_item *items, size_t n, struct arena *a)
 	return cfg;
 }
 
+/* All of a file, with NUL behind it; NULL and *l->f if it cannot be read. */
+static char *
+read_file(struct loader *l, struct buf *to)
+{
+	FILE *file = fopen(l->path, "re");
+	size_t n = 1;
+
+	if (file == NULL) {
+		(void)fail_sys(l->f, "%s", l->path);
+		return NULL;
+	}
+	while (n != 0) {
+		n = fread(buf_reserve(to, READ_PIECE), 1, READ_PIECE, file);
+		to->len += n;
+	}
+	(void)fclose(file);
+	return to->data;
+}
+
 static int
-load_file(struct loader *l, const char *path)
+parse(struct loader *l, const char *text)
 {
 	struct arena a = {.head = NULL};
 	cfg_t *cfg = build_parser(l->items, l->n, &a);
 	int rc;
 
 	loading = l;
-	rc = cfg_parse(cfg, path);
+	rc = cfg_parse_buf(cfg, text);
 	loading = NULL;
 	(void)cfg_free(cfg);
 	arena_deinit(&a);
-	if (rc == CFG_SUCCESS) {
+	return rc == CFG_SUCCESS ? 0 : -1;
+}
+
+/*
+ * libconfuse takes the end of the file for the end of a section too.  Such a
+ * file, and no other that it accepts, it still accepts with one brace more.
+ */
+static int
+check_closed(struct loader *l, struct buf *text)
+{
+	size_t lines = 1;
+
+	for (size_t i = 0; i < text->len; i++) {
+		lines += text->data[i] == '\n';
+	}
+	buf_add_str(text, "\n}\n");
+	l->failed = true; /* the error that should come is not one */
+	if (parse(l, buf_cstr(text)) != 0) {
 		return 0;
 	}
-	if (!l->failed) {
-		(void)fail_sys(l->f, "%s", path);
+	return fail_set(l->f, FAIL_SYNTAX,
+	    "%s:%zu: the file ends within a section, expected }", l->path,
+	    lines);
+}
+
+static int
+load_file(struct loader *l, const char *path)
+{
+	struct buf text = {.data = NULL};
+	int rc = -1;
+
+	l->path = path;
+	if (read_file(l, &text) != NULL) {
+		rc = parse(l, buf_cstr(&text));
+		if (rc == 0) {
+			rc = check_closed(l, &text);
+		}
 	}
-	return -1;
+	buf_deinit(&text);
+	return rc;
 }
 
 static int
@@ -317,7 +372,7 @@ conf_load(const struct conf_item *items, size_t n, void *settings,
     const char *path, const char *const *sets, size_t n_sets,
     struct arena *arena, struct fail *f)
 {
-	struct loader l = {items, n, settings, arena, f, false};
+	struct loader l = {items, n, settings, arena, f, false, NULL};
 
 	for (size_t i = 0; i < n; i++) {
 		if (set_item(&items[i], items[i].fallback, settings, arena, f)

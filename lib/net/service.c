@@ -66,22 +66,37 @@ block_signals(sigset_t *set)
 	(void)signal(SIGPIPE, SIG_IGN);
 }
 
+/* Two descriptors a connection, as some commands hold a file open.  More
+ * than the hard limit needs root, which we may still be. */
+static void
+raise_files(const struct settings *set)
+{
+	rlim_t want = 2 * set->limits_connections + FILES_SPARE;
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) != 0 || r.rlim_cur >= want) {
+		return;
+	}
+	if (r.rlim_max < want) {
+		const struct rlimit more = {want, want};
+
+		if (setrlimit(RLIMIT_NOFILE, &more) == 0) {
+			return;
+		}
+		LOG(LOG_WARN, "limits.files", kv_u64("files", r.rlim_max),
+		    kv_u64("wanted", want));
+		want = r.rlim_max;
+	}
+	r.rlim_cur = want;
+	(void)setrlimit(RLIMIT_NOFILE, &r);
+}
+
 static void
 prepare_process(const struct settings *set)
 {
-	struct rlimit r;
-
 	/* Few workers need few arenas: less memory kept [docs/sessions.md]. */
 	(void)mallopt(M_ARENA_MAX, ARENAS_MAX);
-	if (getrlimit(RLIMIT_NOFILE, &r) != 0) {
-		return;
-	}
-	r.rlim_cur = r.rlim_max;
-	(void)setrlimit(RLIMIT_NOFILE, &r);
-	if (r.rlim_max < 2 * set->limits_connections + FILES_SPARE) {
-		LOG(LOG_WARN, "limits.files", kv_u64("files", r.rlim_max),
-		    kv_u64("connections", set->limits_connections));
-	}
+	raise_files(set);
 }
 
 static int

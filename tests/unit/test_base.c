@@ -206,6 +206,9 @@ conf_errors_name_line_and_expectation(void **state)
 	    {"store {\n\n mode = quick }", ":3:", "fast, safe"},
 	    {"smtp {\n colour = red }", ":2:", "colour"},
 	    {"smtp { on = maybe }", ":1:", "yes or no"},
+	    {"smtp {\n on = yes\n", ":3:", "expected }"},
+	    {"smtp {\n # }\n", ":3:", "expected }"},
+	    {"smtp {\n } }\n", ":2:", "closing brace"},
 	};
 	struct arena a = {.head = NULL};
 	struct sample s;
