@@ -343,6 +343,8 @@ line_reply(struct receiver *r, int err)
 		receiver_leave(r, &timeout);
 	} else if (err == -ECANCELED) {
 		receiver_leave(r, &stopping);
+	} else if (err == -EPROTO) {
+		receiver_leave(r, &smtp_line_too_long); /* no end of it */
 	} else {
 		r->closing = true;
 	}

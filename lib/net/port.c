@@ -23,6 +23,7 @@ static const struct port ports[] = {
     {"submissions", true, offsetof(struct settings, listen_submissions), NULL,
 	0},
     {"lmtp", false, offsetof(struct settings, listen_lmtp), NULL, 0},
+    {"lmtp-local", false, 0, "run/lmtp", 0660},
     {"handover", false, 0, "run/handover", 0660},
 };
 

@@ -2,8 +2,8 @@
  * port: our listening sockets by name, and what the settings say of each.
  *
  * The names are those in LISTEN_FDNAMES: imap imaps pop3 pop3s smtp submission
- * submissions lmtp, and handover, the Unix-domain socket between smtpd and
- * lmtpd.
+ * submissions lmtp, and two Unix-domain sockets: lmtp-local, LMTP for a mailer
+ * on this machine, and handover, between smtpd and lmtpd.
  *
  * Threads: pure functions.
  */

@@ -25,10 +25,11 @@
 #include "proto/smtp_reply.h"
 
 enum {
-	/* A line with CRLF: 512 [RFC 5321 4.5.3.1.4] and what the
-	 * extensions add to MAIL and RCPT. */
-	SMTP_LINE_MAX = 2048,
-	SMTP_AUTH_LINE_MAX = 12288, /* [RFC 4954 4] */
+	/* Lines with CRLF. */
+	SMTP_LINE_MAX = 512,	       /* [RFC 5321 4.5.3.1.4] */
+	SMTP_ENVELOPE_LINE_MAX = 2048, /* MAIL and RCPT, with what the
+					* extensions add */
+	SMTP_AUTH_LINE_MAX = 12288,    /* [RFC 4954 4] */
 };
 
 enum smtp_verb {

@@ -16,7 +16,10 @@ struct lmtpd lmtpd = {
     .duplicates = {.name = "lmtp.duplicates"},
 };
 
-enum { HANDOVER_IDLE_MS = 15 * 60 * 1000 };
+enum {
+	HANDOVER_IDLE_MS = 15 * 60 * 1000,
+	LINE_DISCARD_MAX = 1 << 20, /* of a line without end */
+};
 
 static char hint_dir[4096];
 static char pending_path[4096];
@@ -30,6 +33,7 @@ set_limits(const struct settings *set)
 	    .command_ms = (int64_t)set->limits_command,
 	    .output_ms = (int64_t)set->limits_output,
 	    .rate_min = set->limits_rate,
+	    .discard_max = LINE_DISCARD_MAX,
 	};
 	lmtpd.handover_limits = lmtpd.lmtp_limits;
 	lmtpd.handover_limits.idle_ms = HANDOVER_IDLE_MS;
@@ -128,6 +132,7 @@ main(int argc, char **argv)
 {
 	static const struct service_listener listeners[] = {
 	    {"lmtp", &lmtp_protocol},
+	    {"lmtp-local", &lmtp_protocol},
 	    {"handover", &handover_protocol},
 	};
 	static const struct service service = {

@@ -12,6 +12,8 @@ struct pop3d pop3d = {
     .deleted = {.name = "pop3.deleted"},
 };
 
+enum { LINE_DISCARD_MAX = 1 << 20 }; /* of a line without end */
+
 static char hint_dir[4096];
 
 static void
@@ -23,6 +25,7 @@ set_limits(const struct settings *set)
 	    .command_ms = (int64_t)set->limits_command,
 	    .output_ms = (int64_t)set->limits_output,
 	    .rate_min = set->limits_rate,
+	    .discard_max = LINE_DISCARD_MAX,
 	};
 	pop3d.limits = pop3d.limits_in;
 	pop3d.limits.idle_ms = (int64_t)set->limits_login;

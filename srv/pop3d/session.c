@@ -103,8 +103,9 @@ do_command(struct pop3_session *s, const struct pop3_cmd *cmd)
 static void
 bad_line(struct pop3_session *s, int err)
 {
-	if (err == -EMSGSIZE) {
+	if (err == -EMSGSIZE || err == -EPROTO) {
 		pop3_say_err(s, "Line too long");
+		s->closing = err == -EPROTO; /* no end of it */
 	} else if (err == -EILSEQ) {
 		pop3_say_err(s, "Lines end with CRLF");
 	} else {

@@ -42,7 +42,7 @@ static const struct {
     {"smtpd", {"smtp", "submission", "submissions"}},
     {"imapd", {"imap", "imaps"}},
     {"pop3d", {"pop3", "pop3s"}},
-    {"lmtpd", {"lmtp", "handover"}},
+    {"lmtpd", {"lmtp", "lmtp-local", "handover"}},
 };
 
 static int

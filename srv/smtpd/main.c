@@ -16,6 +16,8 @@ struct smtpd smtpd = {
     .logins_failed = {.name = "smtp.logins_failed"},
 };
 
+enum { LINE_DISCARD_MAX = 1 << 20 }; /* of a line without end */
+
 static char handover_path[4096];
 
 static void
@@ -27,6 +29,7 @@ set_limits(const struct settings *set)
 	    .command_ms = (int64_t)set->limits_command,
 	    .output_ms = (int64_t)set->limits_output,
 	    .rate_min = set->limits_rate,
+	    .discard_max = LINE_DISCARD_MAX,
 	};
 	mx_protocol.limits = &smtpd.limits;
 	submission_protocol.limits = &smtpd.limits;

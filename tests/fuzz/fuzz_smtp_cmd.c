@@ -22,7 +22,7 @@ check_round_trip(const struct smtp_cmd *cmd)
 		handover_rcpt_write(&cmd->rcpt, &once);
 	}
 	/* Unquoting can only shorten a line, but escapes are written back. */
-	if (once.len < SMTP_LINE_MAX) {
+	if (once.len < SMTP_ENVELOPE_LINE_MAX) {
 		ASSERT(handover_parse(
 			   sv_sub(buf_sv(&once), 0, once.len - 2), &a, &back)
 		       == NULL);

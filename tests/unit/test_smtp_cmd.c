@@ -241,6 +241,13 @@ rfc5321_4_5_3_1_4_line_length(void **state)
 	    judge(&all, sv_make(line, SMTP_LINE_MAX - 2), &cmd), "");
 	assert_string_equal(
 	    judge(&all, sv_make(line, SMTP_LINE_MAX - 1), &cmd), "500 5.5.2");
+	memcpy(line, "RCPT TO:<a@", 11);
+	assert_string_equal(
+	    judge(&all, sv_make(line, SMTP_ENVELOPE_LINE_MAX - 2), &cmd),
+	    "501 5.5.4");
+	assert_string_equal(
+	    judge(&all, sv_make(line, SMTP_ENVELOPE_LINE_MAX - 1), &cmd),
+	    "500 5.5.2");
 	memcpy(line, "AUTH PLAIN ", 11);
 	assert_string_equal(
 	    judge(&all, sv_make(line, SMTP_AUTH_LINE_MAX - 2), &cmd), "");
