@@ -115,11 +115,16 @@ def test_what_follows_the_message_must_end_the_command(imap):
 
 
 def test_rfc5530_3_overquota(server, account, imap):
-    server.msadm("account", "quota", account.address, "10K", check=False)
-    if imap.append("INBOX", b"A: b\r\n\r\n" + b"x" * 20000).ok:
-        pytest.skip("msadm sets no quota")
-    r = imap.append("INBOX", b"A: b\r\n\r\n" + b"x" * 20000)
-    assert r.code == b"OVERQUOTA"
+    server.msadm("account", "set", account.address, "--quota", "30K")
+    with server.imap(account) as c:
+        assert c.append("INBOX", MESSAGE + b"x" * 20000).ok
+        # Before the octets come.
+        c.send(b"a APPEND INBOX {20000}\r\n")
+        assert c.line().startswith(b"a NO [OVERQUOTA] ")
+        c.ok("SELECT INBOX")
+        assert c.no("COPY 1 INBOX").code == b"OVERQUOTA"
+        c.ok("CREATE x")
+        c.ok("MOVE 1 x")  # takes no room
 
 
 def test_an_append_cut_off_leaves_nothing(server, account, imap):
