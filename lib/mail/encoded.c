@@ -197,7 +197,7 @@ encoded_decode(struct sv body, struct buf *to)
 	struct decoder d = {.to = to, .last_end = SIZE_MAX};
 	size_t from = to->len;
 
-	header_unfold(body, &line);
+	header_unfold(sv_sub(body, 0, HEADER_FIELD_MAX), &line);
 	decode_words(&d, buf_sv(&line));
 	drop_controls(to, from);
 	buf_deinit(&line);

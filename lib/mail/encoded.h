@@ -15,7 +15,8 @@
  * encoded words decoded and the blanks between two of them dropped; words
  * that are not well-formed stay as they are; raw 8-bit text is UTF-8 or else
  * windows-1252.  Controls other than HT are left out.  Output is bounded by
- * CHARSET_GROWTH times the input.  [RFC 2047, RFC 2231 5]
+ * CHARSET_GROWTH times the input, of which at most HEADER_FIELD_MAX octets
+ * are read.  [RFC 2047, RFC 2231 5]
  */
 void encoded_decode(struct sv body, struct buf *to);
 

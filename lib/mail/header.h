@@ -21,6 +21,10 @@
 #include "base/buf.h"
 #include "base/sv.h"
 
+/* Octets of one field's body that are read for what they say; the rest of a
+ * longer one only counts as octets. */
+enum { HEADER_FIELD_MAX = 1024 * 1024 };
+
 struct header_field {
 	struct sv name; /* "" if this is no field; without blanks, colon */
 	struct sv body; /* behind the colon, still folded, without its end */

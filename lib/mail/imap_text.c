@@ -90,6 +90,7 @@ imap_text_field(struct sv body, struct buf *to)
 		buf_add_str(to, "NIL");
 		return;
 	}
+	body = sv_sub(body, 0, HEADER_FIELD_MAX);
 	if (sv_chr(body, '\n') < 0 && sv_chr(body, '\0') < 0) {
 		imap_text_string(sv_trim(body), to);
 		return;
@@ -181,6 +182,7 @@ add_addresses(struct envelope *e, enum field i, struct sv body)
 {
 	struct address_list list;
 
+	body = sv_sub(body, 0, HEADER_FIELD_MAX);
 	address_list_parse(body, ADDRESS_LIST_MAX, &e->arena, &list);
 	for (size_t k = 0; k < list.n; k++) {
 		add_address(&list.at[k], &e->addresses[i]);

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "mail/charset.h"
 #include "mail/encoded.h"
+#include "mail/header.h"
 #include "mail/param.h"
 #include "mail/search.h"
 #include "mail/transfer.h"
@@ -352,6 +353,46 @@ text_is_encoded_in_words_of_75_octets(void **state)
 	buf_deinit(&back);
 }
 
+/* [RFC 2045 6.8] */
+static void
+base64_lines_are_of_76_octets(void **state)
+{
+	struct buf text = {.len = 0}, coded = {.len = 0}, back = {.len = 0};
+	struct transfer t;
+
+	(void)state;
+	for (int i = 0; i < 100; i++) {
+		buf_add_char(&text, (char)i);
+	}
+	transfer_base64_lines(buf_sv(&text), &coded);
+	assert_int_equal(sv_find(buf_sv(&coded), SV("\r\n")), 76);
+	assert_int_equal(coded.len, 76 + 2 + 60 + 2);
+	transfer_init(&t, TRANSFER_BASE64);
+	transfer_decode(&t, buf_sv(&coded), &back);
+	transfer_finish(&t, &back);
+	assert_false(t.damaged);
+	assert_true(sv_eq(buf_sv(&text), buf_sv(&back)));
+	buf_deinit(&text);
+	buf_deinit(&coded);
+	buf_deinit(&back);
+}
+
+/* A field of a hundred megabytes costs no more than one of HEADER_FIELD_MAX. */
+static void
+fields_without_end_are_read_to_a_limit(void **state)
+{
+	struct buf body = {.len = 0}, got = {.len = 0};
+
+	(void)state;
+	while (body.len < 8 * HEADER_FIELD_MAX) {
+		buf_add_str(&body, "=?utf-8?q?a?= ");
+	}
+	encoded_decode(buf_sv(&body), &got);
+	assert_true(got.len > 0 && got.len <= HEADER_FIELD_MAX);
+	buf_deinit(&body);
+	buf_deinit(&got);
+}
+
 /* value{name=value|...} */
 static void
 describe(const struct param_list *l, struct buf *to)
@@ -631,6 +672,8 @@ main(void)
 	    cmocka_unit_test(casemap_gives_titlecase_decomposed),
 	    cmocka_unit_test(encoded_words_are_decoded),
 	    cmocka_unit_test(text_is_encoded_in_words_of_75_octets),
+	    cmocka_unit_test(base64_lines_are_of_76_octets),
+	    cmocka_unit_test(fields_without_end_are_read_to_a_limit),
 	    cmocka_unit_test(parameters_of_every_form_are_read),
 	    cmocka_unit_test(parameters_are_decoded_for_people),
 	    cmocka_unit_test(a_million_parameters_are_cut_at_the_limit),
