@@ -101,18 +101,22 @@ frame(struct commit *c)
 	}
 }
 
-static void
+/* From now on whoever applies our records leaves their outcomes.  Only if the
+ * state stands in our segment: one loaded later may have passed them.  False:
+ * it does not. */
+static bool
 start_waiting(struct commit *c)
 {
 	struct account *a = c->account;
 
 	lock_acquire(&a->lock);
-	for (size_t i = c->n; i-- > 0;) {
+	c->waiting = a->loaded && a->segment == c->segment;
+	for (size_t i = c->n; c->waiting && i-- > 0;) {
 		c->pending[i].next = a->pending;
 		a->pending = &c->pending[i];
 	}
 	lock_release(&a->lock);
-	c->waiting = true;
+	return c->waiting;
 }
 
 static bool
@@ -124,37 +128,95 @@ is_loaded(struct account *a)
 	return loaded;
 }
 
+static int
+rotate(struct commit *c, struct fail *f)
+{
+	struct account *a = c->account;
+
+	return journal_rotate(a, c->segment, 0, 0, f) != 0
+		       || (is_loaded(a) && journal_catch_up(a, f) != 0)
+		   ? -1
+		   : 0;
+}
+
+/* The segment is full.  One thread of ours makes the next; what the others
+ * append meanwhile, or if it cannot be made, still has room here. */
+static int
+rotate_full(struct commit *c, uint64_t size, struct fail *f)
+{
+	struct account *a = c->account;
+	bool mine;
+	int rc = 0;
+
+	lock_acquire(&a->lock);
+	mine = !a->rotating;
+	a->rotating = true;
+	lock_release(&a->lock);
+	if (!mine) {
+		return 0;
+	}
+	rc = rotate(c, f);
+	if (rc != 0 && f->kind == FAIL_LIMIT && size < SEG_LIMIT) {
+		fail_clear(f);
+		rc = 0;
+	}
+	lock_acquire(&a->lock);
+	a->rotating = false;
+	lock_release(&a->lock);
+	return rc;
+}
+
+/* The account's segment as it is now, and where to read back from. */
+static int
+take_segment(struct commit *c, uint64_t *size, struct fail *f)
+{
+	struct account *a = c->account;
+
+	if (a->store->read_only) {
+		return fail_set(f, FAIL_TEMP,
+		    "the store is read-only since a flush failed");
+	}
+	if (c->warm && !is_loaded(a) && journal_catch_up(a, f) != 0) {
+		return -1;
+	}
+	segment_unref(&c->segment);
+	if (journal_segment(a, &c->segment, f) != 0) {
+		return -1;
+	}
+	lock_acquire(&a->lock);
+	bool same = a->segment == c->segment;
+
+	*size = same ? a->size : 0;
+	c->from = same ? a->clean : SEG_HEADER;
+	lock_release(&a->lock);
+	return 0;
+}
+
 /* A segment that this process may append to. */
 static int
 writable_segment(struct commit *c, struct fail *f)
 {
-	struct account *a = c->account;
+	struct store *s = c->account->store;
+	bool tried = false;
 
 	for (int i = 0; i < COMMIT_TRIES; i++) {
-		if (a->store->read_only) {
-			return fail_set(f, FAIL_TEMP,
-			    "the store is read-only since a flush failed");
-		}
-		if (c->warm && !is_loaded(a) && journal_catch_up(a, f) != 0) {
-			return -1;
-		}
-		segment_unref(&c->segment);
-		if (journal_segment(a, &c->segment, f) != 0) {
-			return -1;
-		}
-		lock_acquire(&a->lock);
-		bool same = a->segment == c->segment;
-		uint64_t size = same ? a->size : 0;
+		uint64_t size = 0;
 
-		c->from = same ? a->clean : SEG_HEADER;
-		lock_release(&a->lock);
-		if (journal_ours(a->store, c->segment) && !c->segment->bad
-		    && size < a->store->conf.segment_max && size < SEG_LIMIT) {
-			return 0;
-		}
-		if (journal_rotate(a, c->segment, 0, 0, f) != 0
-		    || (is_loaded(a) && journal_catch_up(a, f) != 0)) {
+		if (take_segment(c, &size, f) != 0) {
 			return -1;
+		}
+		if (!journal_ours(s, c->segment) || c->segment->bad
+		    || size >= SEG_LIMIT) {
+			if (rotate(c, f) != 0) {
+				return -1;
+			}
+		} else if (size >= s->conf.segment_max && !tried) {
+			tried = true;
+			if (rotate_full(c, size, f) != 0) {
+				return -1;
+			}
+		} else {
+			return 0;
 		}
 	}
 	return fail_set(f, FAIL_TEMP, "no segment to append to");
@@ -200,16 +262,15 @@ commit_append(struct commit *c, struct fail *f)
 	    || c->n > GROUP_RECORDS) {
 		return fail_set(f, FAIL_LIMIT, "too much for one change");
 	}
-	if (writable_segment(c, f) != 0) {
-		return -1;
-	}
-	frame(c);
-	if (keep_room(c, f) != 0) {
-		return -1;
-	}
-	if (c->warm) {
-		start_waiting(c);
-	}
+	do {
+		if (writable_segment(c, f) != 0) {
+			return -1;
+		}
+		frame(c);
+		if (keep_room(c, f) != 0) {
+			return -1;
+		}
+	} while (c->warm && !start_waiting(c));
 	struct iovec v = {c->framed.data, c->framed.len};
 	ssize_t n = fs_writev(a->store->fs, c->segment->fd, &v, 1);
 

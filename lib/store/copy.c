@@ -80,6 +80,14 @@ link_one(struct copying *c, const struct msg *m, const struct placement *p,
 	msg_path(m, from);
 	placement_path(c->target, p, m->size, m->date_ms, *made);
 	*there = true;
+	if (MUTATION(F5)) {
+		/* The name it had: another stay's, perhaps to be removed. */
+		struct placement same = {m->placement[0], m->placement[1]};
+
+		placement_path(c->target, &same, m->size, m->date_ms, *made);
+		(void)msgfile_link(c->from, from, c->to, c->target, *made);
+		return 0;
+	}
 	if (msgfile_copy(c->from, from, c->to, c->target, *made, f) == 0) {
 		c->n_made++;
 		return 0;

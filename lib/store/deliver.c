@@ -278,9 +278,24 @@ append_all(struct delivering *all)
 	}
 }
 
+/* Several flushes one after the other cost a journal commit of the file
+ * system each, unless all have begun to write before the first. */
+static void
+start_flushes(struct delivering *all)
+{
+	for (size_t i = 0; i < all->n && all->n > 1; i++) {
+		struct drop *d = &all->drop[i];
+
+		if (d->open) {
+			fs_sync_start(all->store->fs, d->commit.segment->fd);
+		}
+	}
+}
+
 static void
 flush_all(struct delivering *all)
 {
+	start_flushes(all);
 	for (size_t i = 0; i < all->n; i++) {
 		struct drop *d = &all->drop[i];
 

@@ -72,6 +72,16 @@ fs_copy_in(struct fs *fs, int fd, int kernel_fd, uint64_t at, size_t len)
 	return rc;
 }
 
+void
+fs_sync_start(struct fs *fs, int fd)
+{
+	if (fs->ops->sync_start != NULL) {
+		begin(fs);
+		fs->ops->sync_start(fs, fd);
+		block_end();
+	}
+}
+
 static int
 sync_how(struct fs *fs, int fd, bool data_only)
 {

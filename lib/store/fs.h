@@ -64,6 +64,10 @@ struct fs_ops {
 	 * short. */
 	ssize_t (*copy_in)(
 	    struct fs *fs, int fd, int kernel_fd, uint64_t at, size_t len);
+	/* Begin to write what the file has, without waiting and without any
+	 * promise: for several files that are to be flushed at once.  NULL:
+	 * nothing is gained by it. */
+	void (*sync_start)(struct fs *fs, int fd);
 	int (*sync)(struct fs *fs, int fd, bool data_only);
 	int (*allocate)(struct fs *fs, int fd, uint64_t len); /* keeps size */
 	int (*stat)(struct fs *fs, int fd, struct fs_stat *out);
@@ -113,6 +117,7 @@ ssize_t fs_writev(
     struct fs *fs, int fd, const struct iovec *v, int n) MUST_CHECK;
 ssize_t fs_copy_in(
     struct fs *fs, int fd, int kernel_fd, uint64_t at, size_t len) MUST_CHECK;
+void fs_sync_start(struct fs *fs, int fd);
 int fs_sync(struct fs *fs, int fd) MUST_CHECK;	   /* fsync(2) */
 int fs_datasync(struct fs *fs, int fd) MUST_CHECK; /* fdatasync(2) */
 int fs_allocate(struct fs *fs, int fd, uint64_t len);

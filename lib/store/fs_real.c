@@ -107,6 +107,13 @@ real_copy_in(struct fs *fs, int fd, int kernel_fd, uint64_t at, size_t len)
 	return n < 0 ? -errno : n;
 }
 
+static void
+real_sync_start(struct fs *fs, int fd)
+{
+	(void)fs;
+	(void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+}
+
 static int
 real_sync(struct fs *fs, int fd, bool data_only)
 {
@@ -309,6 +316,7 @@ static const struct fs_ops real_ops = {
     .pread = real_pread,
     .writev = real_writev,
     .copy_in = real_copy_in,
+    .sync_start = real_sync_start,
     .sync = real_sync,
     .allocate = real_allocate,
     .stat = real_stat,

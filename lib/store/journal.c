@@ -302,7 +302,7 @@ seg_name_next(struct store *s, uint64_t after)
 
 	/* By the clock, so that a restored backup does not give out again the
 	 * places of the days that it lost (F12). */
-	if (number <= after) {
+	if (number <= after || MUTATION(F12)) {
 		number = after + 1;
 	}
 	return (struct seg_name){number, fs_random(s->fs)};
@@ -362,14 +362,15 @@ append_seal(struct account *a, struct segment *seg, uint64_t clean,
 
 /* The candidate: on disk under its name before any SEAL can name it (F2). */
 static int
-make_candidate(struct account *a, struct segment *old, int64_t floor_ms,
-    place_t purge, struct segment **out, struct fail *f)
+make_candidate(struct account *a, struct segment *old,
+    const struct seg_name *name, int64_t floor_ms, place_t purge,
+    struct segment **out, struct fail *f)
 {
 	struct store *s = a->store;
 	const struct seg_header *was = &old->header;
 	struct seg_header h = {
 	    .semantics = SEG_SEMANTICS,
-	    .name = seg_name_next(s, was->name.number),
+	    .name = *name,
 	    .previous = was->name,
 	    .boot_id = {s->boot_id[0], s->boot_id[1]},
 	    .generation = s->generation,
@@ -415,24 +416,41 @@ clean_offset(struct account *a, const struct segment *seg)
 	return at;
 }
 
+/* Make the candidate, then seal with its name; *seal becomes the SEAL that
+ * counts. */
+static int
+make_and_seal(struct account *a, struct segment *old, int64_t floor_ms,
+    place_t purge, struct segment **mine, struct rec_seal *seal, struct fail *f)
+{
+	struct seg_name name = seg_name_next(a->store, old->header.name.number);
+
+	if (!MUTATION(F2)
+	    && make_candidate(a, old, &name, floor_ms, purge, mine, f) != 0) {
+		return -1;
+	}
+	*seal = (struct rec_seal){.kind = SEAL_NEXT, .next = name};
+	if (append_seal(a, old, clean_offset(a, old), seal, f) != 0) {
+		return -1;
+	}
+	return MUTATION(F2)
+		   ? make_candidate(a, old, &name, floor_ms, purge, mine, f)
+		   : 0;
+}
+
 int
 journal_rotate(struct account *a, struct segment *old, int64_t floor_ms,
     place_t purge, struct fail *f)
 {
 	struct segment *mine = NULL;
-	struct rec_seal seal = {.kind = SEAL_NEXT};
-	bool won;
+	struct rec_seal seal;
 	int rc = -1;
 
-	if (make_candidate(a, old, floor_ms, purge, &mine, f) != 0) {
+	if (make_and_seal(a, old, floor_ms, purge, &mine, &seal, f) != 0) {
 		goto out;
 	}
-	seal.next = mine->header.name;
-	if (append_seal(a, old, clean_offset(a, old), &seal, f) != 0) {
-		goto out;
-	}
-	won = seal.kind == SEAL_NEXT
-	      && seg_name_eq(&seal.next, &mine->header.name);
+	bool won = seal.kind == SEAL_NEXT
+		   && seg_name_eq(&seal.next, &mine->header.name);
+
 	if (!won) {
 		remove_candidate(a, mine);
 	}

@@ -91,7 +91,7 @@ replay_chain(
 	/* Whoever made the segment before the last one's successor live had
 	 * flushed its own predecessor; only this one may not be (F10). */
 	if (rc == 0 && before != NULL && !MUTATION(F10B)) {
-		rc = journal_flush(a, before, 0, f);
+		rc = journal_flush(a, before, SEG_ALL, f);
 	}
 	segment_unref(&before);
 	return rc;
@@ -284,7 +284,7 @@ cross(struct account *a, const struct stand *s, const struct rec_seal *seal,
 		return account_usable(a, f);
 	}
 	/* See journal_follow() (F10). */
-	if (!MUTATION(F10B) && journal_flush(a, s->segment, 0, f) != 0) {
+	if (!MUTATION(F10B) && journal_flush(a, s->segment, SEG_ALL, f) != 0) {
 		return -1;
 	}
 	if (segment_open(a->store->fs, a->dir, &seal->next, &next, f) != 0) {

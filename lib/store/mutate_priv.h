@@ -13,6 +13,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 enum mutation {
 	F_NONE = 0,
@@ -30,8 +31,12 @@ enum mutation {
 	F12 = 12,  /* places, and UIDs that heal */
 	F10B = 13, /* flush segment n before the first flush in n+1 */
 	F10C = 14, /* flush the segment with the floor before unlinking */
+	F8B = 16,  /* a segment's key is a secret */
 	F31 = 15,  /* new incarnation, new segment */
 };
+
+/* With F8B: the key that everybody knows. */
+#define F8B_KEY UINT64_C(0x5052656372643031)
 
 #ifdef STORE_MUTATIONS
 extern enum mutation store_mutation;

@@ -47,7 +47,8 @@ enum {
 	SEG_ALLOCATE = 48 * 1024,    /* room kept ahead of the end */
 	SEG_RESERVE = 16 * 1024,     /* of it, not for ADD */
 	SEG_NAME_SIZE = 10 + 1 + 16 + 1,
-	SEG_PLACE_BITS = 24, /* offset within a segment */
+	SEG_PLACE_BITS = 24,		     /* offset within a segment */
+	SEG_ALL = (1 << SEG_PLACE_BITS) - 1, /* behind all of its records */
 };
 
 struct seg_header {

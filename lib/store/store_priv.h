@@ -93,6 +93,7 @@ struct account {
 	uint64_t clean GUARDED_BY(lock);  /* no SEAL before this offset in it */
 	uint64_t size GUARDED_BY(lock);	  /* of it, as last seen */
 	place_t flushed GUARDED_BY(lock); /* all below is on disk */
+	bool rotating GUARDED_BY(lock);	  /* one of our threads is */
 	bool gone GUARDED_BY(lock);	  /* closed for ever */
 	bool lost GUARDED_BY(lock);	  /* history changed: open it anew */
 	bool loaded GUARDED_BY(lock);
