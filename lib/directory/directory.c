@@ -115,6 +115,17 @@ directory_secret(const struct directory *d, uint8_t out[DIRECTORY_SECRET_LEN])
 	memcpy(out, d->secret, DIRECTORY_SECRET_LEN);
 }
 
+int
+directory_backup(struct directory *d, const char *path, struct fail *f)
+{
+	int rc;
+
+	block_begin();
+	rc = d->ops->backup(d->backend, path, f);
+	block_end();
+	return rc;
+}
+
 const char *
 directory_separators(const struct directory *d)
 {

@@ -47,7 +47,7 @@ struct settings;
 
 struct directory_config {
 	const char *path;	/* folder of directory.db, or the file */
-	bool create;		/* make folder and file when absent */
+	bool create;		/* make it where folder is absent or empty */
 	const char *separators; /* of subaddresses, "" = none; NULL = "+" */
 	const char *postmaster; /* who gets unclaimed postmaster mail; NULL
 				 * or "": see directory_resolve() */
@@ -96,6 +96,11 @@ int directory_open_settings(const struct settings *set, bool create,
  * must look alike on all servers (auth/auth.h). */
 void directory_secret(
     const struct directory *d, uint8_t out[DIRECTORY_SECRET_LEN]);
+
+/* A consistent copy in a new file (mode 0600), durable, while others go on
+ * writing.  FAIL_EXISTS. */
+int directory_backup(
+    struct directory *d, const char *path, struct fail *f) MUST_CHECK;
 
 /* ---- accounts ---- */
 

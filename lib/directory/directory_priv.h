@@ -62,6 +62,8 @@ struct directory_ops {
 	int (*secret)(
 	    void *b, uint8_t out[DIRECTORY_SECRET_LEN], struct fail *f);
 
+	int (*backup)(void *b, const char *path, struct fail *f);
+
 	/* (fast) The version now; FAIL_TEMP also where it would have to wait:
 	 * ask again through look_up. */
 	int (*version)(void *b, uint64_t *out, struct fail *f);

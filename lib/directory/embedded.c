@@ -1,7 +1,9 @@
 #include "directory/embedded_priv.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -546,9 +548,9 @@ use_write_ahead_log(struct conn *c, int busy_ms, struct fail *f)
 /* ---- open and close ---- */
 
 static int
-sync_folder(const char *path, struct fail *f)
+sync_path(const char *path, struct fail *f)
 {
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	int rc = -1;
 
 	if (fd < 0) {
@@ -563,8 +565,31 @@ sync_folder(const char *path, struct fail *f)
 	return rc;
 }
 
-/* A file that is there is not opened: closing it would drop the locks that
- * SQLite may hold on it in this process. */
+static bool
+is_empty(const char *folder)
+{
+	DIR *d = opendir(folder);
+	int entries = 0;
+
+	if (d == NULL) {
+		return false;
+	}
+	while (entries <= 2
+	       && readdir(d) != NULL) { // NOLINT(concurrency-mt-unsafe)
+		entries++;
+	}
+	(void)closedir(d);
+	return entries <= 2; /* "." and ".." */
+}
+
+/*
+ * Make folder and file at the first start.  Where the folder holds something
+ * and the file lacks, it was taken away: an empty directory in its place
+ * would refuse all mail for good.
+ *
+ * A file that is there is not opened: closing it would drop the locks that
+ * SQLite may hold on it in this process.
+ */
 static int
 make_file(const char *folder, const char *path, struct fail *f)
 {
@@ -574,15 +599,20 @@ make_file(const char *folder, const char *path, struct fail *f)
 	if (stat(path, &st) == 0) {
 		return 0;
 	}
-	if (mkdir(folder, 0700) != 0 && errno != EEXIST) {
-		return fail_sys(f, "mkdir %s", folder);
+	if (mkdir(folder, 0700) != 0) {
+		if (errno != EEXIST) {
+			return fail_sys(f, "mkdir %s", folder);
+		}
+		if (!is_empty(folder)) {
+			return 0;
+		}
 	}
 	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0) {
 		return errno == EEXIST ? 0 : fail_sys(f, "create %s", path);
 	}
 	(void)close(fd);
-	return sync_folder(folder, f);
+	return sync_path(folder, f);
 }
 
 static bool
@@ -683,6 +713,74 @@ out:
 	return rc;
 }
 
+/* Made as an empty private file first, which VACUUM INTO fills. */
+static int
+make_copy(const char *path, struct fail *f)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	if (fd < 0) {
+		return fail_sys(f, "create %s", path);
+	}
+	(void)close(fd);
+	return 0;
+}
+
+static int
+fill_copy(struct conn *c, const char *path, struct fail *f)
+{
+	sqlite3_stmt *st = NULL;
+	int rc = -1;
+
+	if (sqlite3_prepare_v2(c->db, "VACUUM INTO ?1", -1, &st, NULL)
+		!= SQLITE_OK
+	    || sqlite3_bind_text(st, 1, path, -1, SQLITE_STATIC) != SQLITE_OK
+	    || sqlite3_step(st) != SQLITE_DONE) {
+		conn_fail(c, f, "copy");
+	} else {
+		rc = 0;
+	}
+	(void)sqlite3_finalize(st);
+	return rc;
+}
+
+static int
+sync_copy(const char *path, struct fail *f)
+{
+	char *folder = xstrdup(path);
+	int rc = sync_path(path, f);
+
+	if (rc == 0) {
+		rc = sync_path(dirname(folder), f);
+	}
+	free(folder);
+	return rc;
+}
+
+static int
+embedded_backup(void *b, const char *path, struct fail *f)
+{
+	struct embedded *e = b;
+	struct conn *c;
+	int rc;
+
+	if (make_copy(path, f) != 0) {
+		return -1;
+	}
+	rc = embedded_take(e, &c, f);
+	if (rc == 0) {
+		rc = fill_copy(c, path, f);
+		embedded_give(e, &c);
+	}
+	if (rc == 0) {
+		rc = sync_copy(path, f);
+	}
+	if (rc != 0) {
+		(void)unlink(path);
+	}
+	return rc;
+}
+
 /* Only with a connection that is idle, and without waiting for a lock. */
 static int
 embedded_version(void *b, uint64_t *out, struct fail *f)
@@ -706,6 +804,7 @@ const struct directory_ops directory_embedded_ops = {
     .open = embedded_open,
     .close = embedded_close,
     .secret = embedded_secret,
+    .backup = embedded_backup,
     .version = embedded_version,
     .look_up = embedded_look_up,
     .account_add = embedded_account_add,

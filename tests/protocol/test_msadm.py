@@ -199,6 +199,17 @@ def test_domains(p):
     assert p.msadm("domain", "list") == ""
 
 
+def test_a_backup_can_be_put_in_place(p):
+    add(p, "ann@example.org")
+    copy = os.path.join(p.home, "copy.db")
+    p.msadm("directory", "backup", copy)
+    assert status(p, "directory", "backup", copy) == 73
+    assert stat.S_IMODE(os.stat(copy).st_mode) == 0o600
+    add(p, "bob@example.org")
+    os.rename(copy, os.path.join(p.home, "directory/directory.db"))
+    assert addresses(p) == ["ann@example.org"]
+
+
 def test_resolve_says_when_mail_goes_nowhere(p):
     add(p, "ann@example.org")
     done = p.msadm("resolve", "eve@example.org", check=False)

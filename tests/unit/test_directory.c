@@ -887,6 +887,52 @@ an_absent_directory_is_said_to_be(void **state)
 }
 
 static void
+a_directory_that_was_taken_away_is_not_made_anew(void **state)
+{
+	struct fixture *x = *state;
+	struct directory_config config = {.path = x->path, .create = true};
+	char from[128], to[128];
+
+	directory_close(&x->d);
+	(void)snprintf(from, sizeof(from), "%s/directory.db", x->path);
+	(void)snprintf(to, sizeof(to), "%s/directory.db.old", x->path);
+	assert_int_equal(rename(from, to), 0);
+	assert_int_equal(directory_open(&config, &x->d, &x->f), -1);
+	assert_int_equal(x->f.kind, FAIL_ABSENT);
+	assert_int_equal(rename(to, from), 0);
+	assert_int_equal(directory_open(&config, &x->d, &x->f), 0);
+}
+
+static void
+a_backup_is_a_directory(void **state)
+{
+	struct fixture *x = *state;
+	struct directory_config config;
+	struct directory_account *a;
+	struct directory *copy;
+	struct stat st;
+	char path[128];
+
+	(void)snprintf(path, sizeof(path), "%s/copy.db", x->path);
+	assert_int_equal(directory_backup(x->d, path, &x->f), 0);
+	assert_int_equal(directory_backup(x->d, path, &x->f), -1);
+	assert_int_equal(x->f.kind, FAIL_EXISTS);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	assert_int_equal(
+	    directory_account_remove(x->d, sv_cstr(x->ann), &x->f), 0);
+	config = (struct directory_config){.path = path};
+	assert_int_equal(directory_open(&config, &copy, &x->f), 0);
+	assert_int_equal(
+	    directory_account_by_id(copy, sv_cstr(x->ann), &a, &x->f), 0);
+	directory_account_unref(&a);
+	directory_close(&copy);
+	assert_int_equal(
+	    directory_backup(x->d, "/nonexistent/copy.db", &x->f), -1);
+	assert_int_equal(x->f.kind, FAIL_ABSENT);
+}
+
+static void
 run_sql(const char *path, const char *sql)
 {
 	char command[512];
@@ -1023,6 +1069,8 @@ main(void)
 	    TEST(the_file_is_private),
 	    TEST(the_secret_stays),
 	    TEST(an_absent_directory_is_said_to_be),
+	    TEST(a_directory_that_was_taken_away_is_not_made_anew),
+	    TEST(a_backup_is_a_directory),
 	    TEST(a_newer_or_foreign_file_is_left_alone),
 	    TEST(a_directory_that_is_away_defers_and_comes_back),
 	    TEST(a_restored_file_is_taken_up),

@@ -51,3 +51,12 @@ domain_remove(struct msadm *m, struct fail *f)
 	}
 	return directory_domain_remove(m->directory, sv_cstr(m->args[0]), f);
 }
+
+int
+backup(struct msadm *m, struct fail *f)
+{
+	if (msadm_directory(m, false, f) != 0) {
+		return -1;
+	}
+	return directory_backup(m->directory, m->args[0], f);
+}

@@ -59,6 +59,7 @@ static const struct command commands[] = {
     {"alias list", 0, 1, OPT_JSON, "[DOMAIN]", alias_list},
     {"alias remove", 1, -1, 0, "ADDRESS [TARGET...]", alias_remove},
     {"resolve", 1, 1, OPT_JSON, "ADDRESS", resolve},
+    {"directory backup", 1, 1, 0, "FILE", backup},
 };
 
 /* ---- what commands share ---- */

@@ -86,3 +86,4 @@ int alias_add(struct msadm *m, struct fail *f);
 int alias_list(struct msadm *m, struct fail *f);
 int alias_remove(struct msadm *m, struct fail *f);
 int resolve(struct msadm *m, struct fail *f);
+int backup(struct msadm *m, struct fail *f);
