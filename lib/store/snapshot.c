@@ -67,6 +67,7 @@ globals_load(const struct snap_manifest *m, struct replay *r)
 	v->floor_ms = m->floor_ms;
 	v->purge = m->purge;
 	v->uidvalidity = m->uidvalidity;
+	v->last = m->place;
 	v->firm = m->firm;
 	for (size_t i = 0; i < m->n_subscriptions; i++) {
 		(void)view_subscribe(v, m->subscriptions[i], true);

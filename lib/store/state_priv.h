@@ -103,7 +103,9 @@ struct view {
 	int64_t floor_ms; /* F and P of the segments so far */
 	place_t purge;
 	uint32_t uidvalidity; /* the highest given */
-	place_t firm; /* last record that was more than STORE and CLAIM */
+	place_t last; /* its last octet */
+	place_t firm; /* the same of the last that was more than STORE and
+		       * CLAIM */
 	struct usage usage;
 	struct vec boxes; /* struct box *, by id; INBOX is the first */
 	struct name_order *order;

@@ -1,0 +1,301 @@
+/*
+ * A process that was not there before looks at all there is.  It runs with
+ * no step between, while the others stand wherever they are.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/map.h"
+#include "base/mem.h"
+#include "store/store_priv.h"
+#include "world.h"
+
+struct audit {
+	struct world *w;
+	struct simproc *sim;
+	struct store *store;
+	struct account *account;
+	struct view *view;
+	unsigned a;
+};
+
+static bool
+audit_begin(struct world *w, struct audit *d)
+{
+	struct fail f;
+
+	*d = (struct audit){.w = w};
+	d->sim = simproc_new(w->fs, ++w->next_id);
+	if (store_open(&w->store_conf, simproc_fs(d->sim), &d->store, &f)
+	    != 0) {
+		violation(&w->oracle, "(1) audit: store_open: %s", f.text);
+		simproc_free(&d->sim);
+		return false;
+	}
+	return true;
+}
+
+static void
+audit_end(struct audit *d)
+{
+	store_close(&d->store);
+	if (simproc_handles(d->sim) != 0) {
+		violation(&d->w->oracle, "%zu handles left open",
+		    simproc_handles(d->sim));
+	}
+	simproc_free(&d->sim);
+}
+
+static bool
+audit_open(struct audit *d, unsigned a)
+{
+	struct world *w = d->w;
+	uint64_t clock = w->oracle.clock;
+	struct fail f;
+
+	d->a = a;
+	if (account_open(d->store, world_account(a), &d->account, &f) != 0) {
+		violation(&w->oracle, "(1) audit: open %u: %s", a, f.text);
+		return false;
+	}
+	if (account_refresh(d->account, &d->view, &f) != 0) {
+		violation(&w->oracle, "(1) audit: refresh %u: %s: %s", a,
+		    fail_kind_name(f.kind), f.text);
+		account_close(&d->account);
+		return false;
+	}
+	oracle_view(&w->oracle, a, d->view, clock);
+	oracle_hash(&w->oracle, a, d->account->replay.segment.number,
+	    view_place(d->account->replay.view),
+	    replay_hash(&d->account->replay));
+	return true;
+}
+
+static void
+audit_close(struct audit *d)
+{
+	view_unref(&d->view);
+	account_close(&d->account);
+}
+
+/* ---- message files ---- */
+
+static void
+audit_msg(struct audit *d, const struct mbox *m, const struct msg *msg)
+{
+	struct buf want = {.len = 0};
+	char got[4096];
+	uint32_t k;
+	struct fail f;
+	int fd = -1;
+	ssize_t n;
+
+	if (!content_of_size(msg->size, &k)) {
+		return; /* said already */
+	}
+	if (msg_open(d->account, msg, &fd, &f) != 0) {
+		violation(&d->w->oracle,
+		    "(5) account %u mailbox %llx UID %u: no file: %s", d->a,
+		    (unsigned long long)m->id, msg->uid, f.text);
+		return;
+	}
+	content_octets(k, &want);
+	n = fs_pread(simproc_fs(d->sim), fd, got, sizeof(got), 0);
+	if (n < 0 || (size_t)n != want.len
+	    || memcmp(got, want.data, want.len) != 0) {
+		violation(&d->w->oracle,
+		    "(1) account %u UID %u: not the octets of message %u", d->a,
+		    msg->uid, k);
+	}
+	msg_close(d->account, &fd);
+	buf_deinit(&want);
+}
+
+static void
+audit_files(struct audit *d)
+{
+	for (size_t i = 0; i < view_mboxes(d->view); i++) {
+		const struct mbox *m = view_mbox_at(d->view, i);
+
+		for (uint32_t k = 0; k < m->exists; k++) {
+			audit_msg(d, m, mbox_msg(m, k));
+		}
+	}
+}
+
+void
+world_audit(struct world *w)
+{
+	struct audit d;
+
+	world_say(w, NULL, "AUDIT");
+	if (!audit_begin(w, &d)) {
+		return;
+	}
+	for (unsigned a = 0; a < ORACLE_ACCOUNTS; a++) {
+		if (audit_open(&d, a)) {
+			audit_files(&d);
+			audit_close(&d);
+		}
+	}
+	audit_end(&d);
+	if (simfs_created_twice(w->fs) != NULL) {
+		violation(&w->oracle, "(6) name %s was created twice",
+		    simfs_created_twice(w->fs));
+	}
+}
+
+/* ---- the last checks, when all is quiet ---- */
+
+static void
+upkeep(struct world *w, unsigned a)
+{
+	struct audit d;
+	struct fail f;
+
+	if (!audit_begin(w, &d)) {
+		return;
+	}
+	if (audit_open(&d, a)) {
+		if (account_checkpoint(d.account, &f) != 0) {
+			violation(&w->oracle, "checkpoint: %s", f.text);
+		} else if (account_collect(d.account, &f) != 0) {
+			violation(&w->oracle, "collect: %s", f.text);
+		}
+		audit_close(&d);
+	}
+	audit_end(&d);
+}
+
+/* Two flushes a delivery, where no segment and no folder is made. */
+static void
+count_flushes(struct world *w)
+{
+	struct audit d;
+
+	w->store_conf.segment_max = 1024 * 1024;
+	if (w->next_k + 3 >= CONTENT_MAX || !audit_begin(w, &d)) {
+		return;
+	}
+	for (unsigned i = 0; i < 3; i++) {
+		uint32_t k = w->next_k++;
+		struct delivery to = {
+		    .account_id = world_account(0), .key = {k + 1, 1}};
+		struct buf octets = {.len = 0};
+		uint64_t before = simproc_count(d.sim).flushes;
+		struct fail f;
+
+		content_octets(k, &octets);
+		w->oracle.account[0].most[k]++;
+		if (store_deliver(d.store,
+			&(struct msg_source){.body = buf_sv(&octets), .fd = -1},
+			&to, 1, &f)
+			!= 0
+		    || to.rc != 0) {
+			violation(&w->oracle, "(11) last delivery: %s", f.text);
+		}
+		/* The first may rotate, and make folders. */
+		if (i != 0
+		    && simproc_count(d.sim).flushes - before
+			   > (w->strict_flushes ? 2U : 3U)) {
+			violation(&w->oracle, "(12) %u flushes for a delivery",
+			    (unsigned)(simproc_count(d.sim).flushes - before));
+		}
+		buf_deinit(&octets);
+	}
+	audit_end(&d);
+}
+
+struct names {
+	struct world *w;
+	struct map known; /* paths that may be */
+	unsigned a;
+	unsigned segments, snapshots;
+};
+
+static void
+names_add(struct names *n, const char *path)
+{
+	(void)map_put(&n->known, sv_cstr(path), n);
+}
+
+static void
+name_left(void *arg, const char *path, bool is_dir)
+{
+	struct names *n = arg;
+	const char *below = path + strlen("accounts/xx/") + ACCOUNT_ID_LEN;
+
+	if (*below != '/') {
+		return;
+	}
+	below++;
+	if (strncmp(below, "journal/", 8) == 0) {
+		n->segments++;
+		return;
+	}
+	if (strncmp(below, "snap/", 5) == 0) {
+		n->snapshots += is_dir;
+		return;
+	}
+	if (strncmp(below, "tmp/", 4) == 0
+	    || (!is_dir && strncmp(below, "box/", 4) == 0
+		&& strstr(below, "/.name") == NULL
+		&& map_get(&n->known, sv_cstr(below)) == NULL)) {
+		violation(&n->w->oracle, "(7) %s: nothing names it", path);
+	}
+}
+
+/* After all that there was to wait for: no file that nothing names. */
+static void
+nothing_is_left(struct world *w, unsigned a)
+{
+	struct names n = {.w = w, .a = a};
+	struct audit d;
+	char path[PATH_SIZE];
+
+	if (!audit_begin(w, &d)) {
+		return;
+	}
+	if (audit_open(&d, a)) {
+		for (size_t i = 0; i < view_mboxes(d.view); i++) {
+			const struct mbox *m = view_mbox_at(d.view, i);
+
+			for (uint32_t k = 0; k < m->exists; k++) {
+				msg_path(mbox_msg(m, k), path);
+				names_add(&n, path);
+			}
+		}
+		(void)snprintf(path, sizeof(path), "accounts/%.2s/%s",
+		    world_account(a), world_account(a));
+		simfs_walk(w->fs, path, false, name_left, &n);
+		if (n.snapshots > 2 || n.segments > 4) {
+			violation(&w->oracle,
+			    "(7) account %u: %u snapshots and %u segments left",
+			    a, n.snapshots, n.segments);
+		}
+		audit_close(&d);
+	}
+	map_deinit(&n.known);
+	audit_end(&d);
+}
+
+void
+world_last_checks(struct world *w)
+{
+	simfs_capacity(w->fs, 0);
+	w->full = false;
+	world_audit(w);
+	count_flushes(w);
+	for (unsigned i = 0; i < 4 && !w->failed; i++) {
+		simfs_advance(w->fs, w->store_conf.retention_ms
+					 + 3 * 24 * 3600 * UINT64_C(1000));
+		for (unsigned a = 0; a < ORACLE_ACCOUNTS; a++) {
+			upkeep(w, a);
+		}
+	}
+	for (unsigned a = 0; a < ORACLE_ACCOUNTS && !w->failed; a++) {
+		nothing_is_left(w, a);
+	}
+	world_audit(w);
+}

@@ -1,0 +1,183 @@
+/*
+ * What happens to the machine and to its processes.
+ */
+#include <stdlib.h>
+
+#include "world.h"
+
+static struct proc *
+some_proc(struct world *w)
+{
+	struct proc *p = w->proc[rng_below(&w->rng, WORLD_PROCS)];
+
+	return p;
+}
+
+static void
+event_time(struct world *w)
+{
+	static const uint64_t most[] = {
+	    50, 1000, 60 * 1000, 3600 * 1000, 30 * 3600 * 1000};
+	uint64_t ms = rng_below(&w->rng, most[rng_below(&w->rng, 5)]) + 1;
+
+	world_say(w, NULL, "TIME +%llu ms", (unsigned long long)ms);
+	simfs_advance(w->fs, ms);
+}
+
+static void
+event_clock(struct world *w)
+{
+	struct proc *p = some_proc(w);
+
+	if (p != NULL && w->skewed) {
+		simproc_clock(
+		    p->sim, (int64_t)rng_below(&w->rng, 8 * 3600 * 1000)
+				- 4 * 3600 * 1000);
+		world_say(w, p, "CLOCK steps");
+	}
+}
+
+static void
+power_loss(struct world *w)
+{
+	enum simloss how = (enum simloss)rng_below(&w->rng, 3);
+
+	if (rng_chance(&w->rng, 500)) {
+		how = LOSS_MIXED;
+	}
+	for (unsigned i = 0; i < WORLD_PROCS; i++) {
+		if (w->proc[i] != NULL) {
+			proc_kill(w, w->proc[i]);
+		}
+	}
+	world_say(w, NULL, "POWER LOSS %d", (int)how);
+	simfs_power_loss(w->fs, how);
+	oracle_power_loss(&w->oracle);
+	simfs_advance(w->fs, rng_range(&w->rng, 1000, 600 * 1000));
+	world_audit(w);
+	for (unsigned n = (unsigned)rng_range(&w->rng, 1, WORLD_PROCS); n > 0;
+	     n--) {
+		(void)proc_start(w);
+	}
+}
+
+static void
+event_full(struct world *w)
+{
+	if (w->full) {
+		simfs_capacity(w->fs, 0);
+	} else {
+		simfs_capacity(
+		    w->fs, simfs_used(w->fs) + rng_below(&w->rng, 12));
+	}
+	w->full = !w->full;
+	w->fulls++;
+	world_say(w, NULL, w->full ? "DISK FULL" : "DISK HAS ROOM");
+}
+
+static void
+event_save(struct world *w)
+{
+	simtree_free(&w->saved);
+	oracle_saved_free(&w->saved_facts);
+	w->saved = simfs_save(w->fs, "accounts/0a");
+	w->saved_facts = oracle_save(&w->oracle, 0);
+	world_say(w, NULL, "SAVE");
+}
+
+static void
+event_restore(struct world *w)
+{
+	if (w->saved == NULL) {
+		return;
+	}
+	world_say(w, NULL, "RESTORE");
+	simfs_advance(w->fs, 20 * 3600 * 1000);
+	simfs_remove_tree(w->fs, "accounts/0a");
+	simfs_restore(w->fs, w->saved);
+	simtree_free(&w->saved);
+	oracle_restore(&w->oracle, 0, &w->saved_facts);
+}
+
+static void
+event_alone(struct world *w)
+{
+	struct proc *p = some_proc(w);
+
+	if (p != NULL && !simproc_writing(p->sim)) {
+		world_say(w, p, "ALONE");
+		w->alone = p;
+		w->unfair_calls = 0;
+	}
+}
+
+static void
+event_run(struct world *w, enum event e)
+{
+	struct proc *p = some_proc(w);
+
+	switch (e) {
+	case EVENT_TIME:
+		event_time(w);
+		break;
+	case EVENT_CLOCK:
+		event_clock(w);
+		break;
+	case EVENT_STOP:
+		if (p != NULL) {
+			p->until = w->step + rng_range(&w->rng, 100, 4000);
+		}
+		break;
+	case EVENT_KILL:
+		if (p != NULL) {
+			proc_kill(w, p);
+		}
+		break;
+	case EVENT_START:
+		(void)proc_start(w);
+		break;
+	case EVENT_AUDIT:
+		world_audit(w);
+		break;
+	case EVENT_ALONE:
+		event_alone(w);
+		break;
+	case EVENT_POWER:
+		power_loss(w);
+		break;
+	case EVENT_WRITEBACK:
+		simfs_writeback(w->fs);
+		break;
+	case EVENT_FULL:
+		event_full(w);
+		break;
+	case EVENT_SAVE:
+		event_save(w);
+		break;
+	case EVENT_RESTORE:
+		event_restore(w);
+		break;
+	case EVENT_COUNT:
+		break;
+	}
+}
+
+void
+event_random(struct world *w)
+{
+	unsigned sum = 0;
+	unsigned at;
+	unsigned i = 0;
+
+	if (w->alone != NULL) {
+		return; /* nothing else may move */
+	}
+	for (unsigned k = 0; k < EVENT_COUNT; k++) {
+		sum += w->event_weight[k];
+	}
+	at = (unsigned)rng_below(&w->rng, sum);
+	while (at >= w->event_weight[i]) {
+		at -= w->event_weight[i++];
+	}
+	event_run(w, (enum event)i);
+}

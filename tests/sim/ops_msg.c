@@ -1,0 +1,670 @@
+/*
+ * Operations that add and change messages.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "ops_priv.h"
+
+/* ---- delivering ---- */
+
+enum { RECIPIENTS_MAX = 2 };
+
+static struct delivery_fact *
+delivery_of(struct oracle *o, unsigned a, uint32_t k)
+{
+	struct account_fact *f = &o->account[a];
+	struct delivery_fact *d;
+
+	for (unsigned i = 0; i < f->n_delivery; i++) {
+		if (f->delivery[i].k == k) {
+			return &f->delivery[i];
+		}
+	}
+	f->delivery =
+	    xreallocarray(f->delivery, f->n_delivery + 1, sizeof(*f->delivery));
+	d = &f->delivery[f->n_delivery++];
+	*d = (struct delivery_fact){.k = k, .account = a};
+	f->most[k]++;
+	return d;
+}
+
+static void
+retry_later(struct world *w, uint32_t k)
+{
+	w->retry[rng_below(&w->rng, WORLD_KEYS_KEPT)] = k + 1;
+}
+
+/* A new message, or one whose delivery was not acknowledged. */
+static bool
+pick_delivery(struct world *w, uint32_t *k)
+{
+	uint32_t *r = &w->retry[rng_below(&w->rng, WORLD_KEYS_KEPT)];
+
+	if (*r != 0) {
+		*k = *r - 1;
+		*r = 0;
+		return true;
+	}
+	*k = w->next_k;
+	if (w->next_k == CONTENT_MAX - 1) {
+		return false;
+	}
+	w->next_k++;
+	return true;
+}
+
+static void
+delivered(struct proc *p, const struct delivery *to, unsigned a, uint32_t k,
+    uint64_t clock, unsigned epoch)
+{
+	struct world *w = p->w;
+	struct delivery_fact *d;
+	bool alone;
+
+	if (w->oracle.epoch != epoch) {
+		/* It may have come into the tree that was put back. */
+		w->oracle.account[a].most[k]++;
+		return;
+	}
+	d = delivery_of(&w->oracle, a, k);
+	alone = attempt_alone(&d->f, clock);
+	attempt_end(&w->oracle, &d->f);
+	if (simproc_dead(p->sim)) {
+		retry_later(w, k);
+		return;
+	}
+	if (to->rc != 0) {
+		op_failed(p, a, "deliver", &to->fail, 0);
+		retry_later(w, k);
+		return;
+	}
+	world_say(w, p, "delivered %u to account %u%s", k, a,
+	    to->duplicate ? " (again)" : "");
+	if (to->duplicate && d->tries == 1) {
+		violation(
+		    &w->oracle, "(1) message %u: a duplicate of what?", k);
+	}
+	alone = alone && !(to->duplicate && d->swept);
+	fact_set(&w->oracle, &d->f, alone ? FACT_THERE : FACT_UNSURE);
+}
+
+void
+op_deliver(struct proc *p)
+{
+	struct world *w = p->w;
+	struct buf octets = {.len = 0};
+	struct buf digest = {.len = 0};
+	struct delivery to[RECIPIENTS_MAX] = {{.rc = 0}};
+	uint64_t clock[RECIPIENTS_MAX];
+	unsigned epoch = w->oracle.epoch;
+	unsigned n = rng_chance(&w->rng, 300) ? 2 : 1;
+	unsigned first = rng_chance(&w->rng, 700) ? 0 : 1;
+	uint32_t k;
+	struct fail f = {.kind = FAIL_NONE};
+	int rc;
+
+	if (!pick_delivery(w, &k)) {
+		return;
+	}
+	content_octets(k, &octets);
+	content_digest(k, &digest);
+	for (unsigned i = 0; i < n; i++) {
+		unsigned a = (first + i) % ORACLE_ACCOUNTS;
+		struct delivery_fact *d = delivery_of(&w->oracle, a, k);
+
+		attempt_begin(&w->oracle, &d->f);
+		d->tries++;
+		clock[i] = d->f.touched;
+		to[i].account_id = world_account(a);
+		to[i].key[0] = k + 1;
+		to[i].key[1] = a + 1;
+		if (rng_chance(&w->rng, 250)) {
+			to[i].mailbox = sv_cstr(op_name(w));
+		}
+	}
+	rc = store_deliver(p->store,
+	    &(struct msg_source){.head = sv_sub(buf_sv(&octets), 0, 10),
+		.body = sv_from(buf_sv(&octets), 10),
+		.fd = -1,
+		.digest = buf_sv(&digest)},
+	    to, n, &f);
+	for (unsigned i = 0; i < n; i++) {
+		if (rc != 0) {
+			to[i].rc = -1;
+			to[i].fail = f;
+		}
+		delivered(p, &to[i], (first + i) % ORACLE_ACCOUNTS, k, clock[i],
+		    epoch);
+	}
+	buf_deinit(&octets);
+	buf_deinit(&digest);
+}
+
+/* ---- APPEND ---- */
+
+enum { APPEND_MAX = 3 };
+
+/* A UID that an answer told of, for an operation begun at `clock`: another
+ * may have seen and expunged it by now. */
+static void
+told_there(struct oracle *o, const struct box_fact *b, struct uid_fact *u,
+    uint64_t clock)
+{
+	if (u->f.state == FACT_UNKNOWN) {
+		fact_set(o, &u->f,
+		    fact_settled(&b->f, clock) ? FACT_THERE : FACT_UNSURE);
+	}
+}
+
+static void
+appended(struct proc *p, unsigned a, const struct appended *done, uint32_t k,
+    unsigned n, uint64_t clock)
+{
+	struct oracle *o = &p->w->oracle;
+	struct box_fact *b =
+	    oracle_box_make(o, a, done->mbox_id, done->uidvalidity);
+	unsigned i = 0;
+
+	if (uidset_count(&done->uids) != n
+	    || b->uidvalidity != done->uidvalidity) {
+		violation(o, "(1) APPEND of %u: %u UIDs, UIDVALIDITY %u", n,
+		    (unsigned)uidset_count(&done->uids), done->uidvalidity);
+		return;
+	}
+	for (size_t r = 0; r < done->uids.n; r++) {
+		for (uint32_t uid = done->uids.r[r].lo;
+		     uid <= done->uids.r[r].hi; uid++, i++) {
+			struct uid_fact *u = oracle_uid(o, b, uid);
+
+			oracle_tell(o, a, b, uid, k + i);
+			world_say(p->w, p, "appended %u as UID %u", k + i, uid);
+			told_there(o, b, u, clock);
+		}
+	}
+}
+
+void
+op_append(struct proc *p, unsigned a)
+{
+	struct world *w = p->w;
+	const struct mbox *m = op_mbox(p, a);
+	struct buf octets[APPEND_MAX] = {{.len = 0}};
+	struct msg_source source[APPEND_MAX];
+	struct msg_attrs attrs[APPEND_MAX] = {{.flags = 0}};
+	struct appended done = {.mbox_id = 0};
+	unsigned n = (unsigned)rng_range(&w->rng, 1, APPEND_MAX);
+	unsigned epoch = w->oracle.epoch;
+	uint64_t clock = w->oracle.clock;
+	uint32_t k = w->next_k;
+	struct fail f;
+
+	if (m == NULL || op_account(p, a) == NULL
+	    || w->next_k + n >= CONTENT_MAX) {
+		return;
+	}
+	w->next_k += n;
+	for (unsigned i = 0; i < n; i++) {
+		content_octets(k + i, &octets[i]);
+		source[i] =
+		    (struct msg_source){.body = buf_sv(&octets[i]), .fd = -1};
+		attrs[i].flags = (uint32_t)rng_below(&w->rng, 32);
+		w->oracle.account[a].most[k + i]++;
+	}
+	if (account_append(p->account[a], m->id, source, attrs, n, &done, &f)
+	    != 0) {
+		op_failed(p, a, "append", &f, ALLOW(FAIL_ABSENT));
+		if (w->oracle.epoch != epoch) {
+			for (unsigned i = 0; i < n; i++) {
+				w->oracle.account[a].most[k + i]++;
+			}
+		}
+	} else if (op_counts(p, epoch)) {
+		appended(p, a, &done, k, n, clock);
+	} else {
+		for (unsigned i = 0; i < n; i++) {
+			w->oracle.account[a].most[k + i]++;
+		}
+	}
+	uidset_deinit(&done.uids);
+	for (unsigned i = 0; i < n; i++) {
+		buf_deinit(&octets[i]);
+	}
+}
+
+/* ---- sets of facts that one operation may change ---- */
+
+struct touched {
+	uint32_t uid;
+	uint64_t clock; /* when its attempt began */
+	bool was_there;
+};
+
+struct attempt {
+	struct box_fact *box;
+	struct touched *t;
+	size_t n;
+	bool flags; /* else presence */
+	unsigned epoch;
+};
+
+static struct fact *
+touched_fact(struct oracle *o, const struct attempt *at, size_t i)
+{
+	struct uid_fact *u = oracle_uid(o, at->box, at->t[i].uid);
+
+	return at->flags ? &u->g : &u->f;
+}
+
+static void
+attempt_uids(struct oracle *o, struct attempt *at, struct box_fact *b,
+    const struct uidset *uids, bool flags)
+{
+	size_t n = 0;
+
+	*at = (struct attempt){.box = b, .flags = flags, .epoch = o->epoch};
+	at->n = (size_t)uidset_count(uids);
+	at->t = xcalloc(at->n + 1, sizeof(*at->t));
+	for (size_t r = 0; r < uids->n; r++) {
+		for (uint32_t uid = uids->r[r].lo; uid <= uids->r[r].hi;
+		     uid++, n++) {
+			struct fact *f;
+
+			at->t[n].uid = uid;
+			f = touched_fact(o, at, n);
+			at->t[n].was_there = f->state == FACT_THERE;
+			attempt_begin(o, f);
+			at->t[n].clock = f->touched;
+		}
+	}
+}
+
+/* Whether nobody else touched it meanwhile; ends the attempt on it. */
+static bool
+touched_end(struct oracle *o, const struct attempt *at, size_t i)
+{
+	struct fact *f;
+	bool alone;
+
+	if (o->epoch != at->epoch) {
+		return false; /* these facts are of another tree */
+	}
+	f = touched_fact(o, at, i);
+	alone = attempt_alone(f, at->t[i].clock);
+	attempt_end(o, f);
+	return alone;
+}
+
+/* ---- STORE ---- */
+
+static uint32_t
+changed(uint32_t old, enum flag_how how, uint32_t flags)
+{
+	switch (how) {
+	case FLAGS_SET:
+		return flags;
+	case FLAGS_ADD:
+		return old | flags;
+	case FLAGS_REMOVE:
+		return old & ~flags;
+	}
+	return old;
+}
+
+static void
+check_modified(struct proc *p, const struct uid_fact *u, uint32_t uid,
+    const struct flag_change *c, bool modified)
+{
+	bool must = c->conditional && u->modseq > c->unchanged_since;
+
+	if (u->modseq != 0 && u->f.state == FACT_THERE && must != modified) {
+		violation(&p->w->oracle,
+		    "(4) UID %u modseq %llx unchanged since %llx: %s", uid,
+		    (unsigned long long)u->modseq,
+		    (unsigned long long)c->unchanged_since,
+		    modified ? "MODIFIED" : "not MODIFIED");
+	}
+}
+
+static void
+stored(struct proc *p, struct attempt *at, const struct flag_change *c,
+    uint32_t keywords, const struct uidset *modified)
+{
+	struct oracle *o = &p->w->oracle;
+
+	for (size_t i = 0; i < at->n; i++) {
+		struct uid_fact *u = oracle_uid(o, at->box, at->t[i].uid);
+		bool alone = touched_end(o, at, i);
+		bool failed = uidset_has(modified, at->t[i].uid);
+		uint32_t flags = changed(u->flags, c->how, c->flags);
+		uint32_t words = changed(u->keywords, c->how, keywords);
+
+		if (!alone || !u->flags_ok) {
+			u->flags_ok = false;
+			continue;
+		}
+		check_modified(p, u, at->t[i].uid, c, failed);
+		u->g.since = o->clock;
+		if (failed || (flags == u->flags && words == u->keywords)) {
+			continue; /* and no new modification sequence */
+		}
+		u->flags = flags;
+		u->keywords = words;
+		u->modseq = 0;
+		u->soft = !c->durable;
+	}
+}
+
+static void
+not_stored(struct oracle *o, struct attempt *at)
+{
+	for (size_t i = 0; i < at->n; i++) {
+		if (o->epoch == at->epoch) {
+			oracle_uid(o, at->box, at->t[i].uid)->flags_ok = false;
+		}
+		(void)touched_end(o, at, i);
+	}
+}
+
+static unsigned
+pick_keywords(struct rng *r, struct sv *out, uint32_t *bits)
+{
+	unsigned n = 0;
+
+	*bits = 0;
+	for (unsigned i = 0; i < ORACLE_KEYWORDS; i++) {
+		if (rng_chance(r, 150)) {
+			out[n++] = sv_cstr(oracle_keywords[i]);
+			*bits |= 1U << i;
+		}
+	}
+	return n;
+}
+
+void
+op_flags(struct proc *p, unsigned a)
+{
+	struct world *w = p->w;
+	struct rng *r = &w->rng;
+	const struct mbox *m = op_mbox(p, a);
+	struct sv words[ORACLE_KEYWORDS];
+	uint32_t bits;
+	struct flag_change c = {
+	    .how = (enum flag_how)rng_below(r, 3),
+	    .flags = (uint32_t)rng_below(r, 32),
+	    .conditional = rng_chance(r, 300),
+	    .durable = rng_chance(r, 400),
+	};
+	struct uidset uids = {.n = 0};
+	struct uidset modified = {.n = 0};
+	struct attempt at;
+	struct box_fact *b;
+	struct fail f;
+
+	if (m == NULL || op_account(p, a) == NULL
+	    || (b = op_box(p, a, m->id)) == NULL) {
+		return;
+	}
+	c.n_keywords = pick_keywords(r, words, &bits);
+	c.keywords = words;
+	c.unchanged_since = m->highest_modseq;
+	if (m->exists != 0 && rng_chance(r, 500)) {
+		c.unchanged_since =
+		    mbox_msg(m, (uint32_t)rng_below(r, m->exists))->modseq;
+	}
+	op_uids(p, m, &uids);
+	attempt_uids(&w->oracle, &at, b, &uids, true);
+	if (account_store(p->account[a], m->id, &uids, &c, &modified, &f)
+	    != 0) {
+		op_failed(p, a, "store", &f, ALLOW(FAIL_ABSENT));
+		not_stored(&w->oracle, &at);
+	} else if (!op_counts(p, at.epoch)) {
+		not_stored(&w->oracle, &at);
+	} else {
+		world_say(w, p, "stored flags on %u of account %u",
+		    (unsigned)at.n, a);
+		stored(p, &at, &c, bits, &modified);
+	}
+	free(at.t);
+	uidset_deinit(&uids);
+	uidset_deinit(&modified);
+}
+
+/* ---- COPY and MOVE ---- */
+
+/* The i-th UID of a set; 0 behind its end. */
+static uint32_t
+uid_at(const struct uidset *s, uint64_t i)
+{
+	for (size_t r = 0; r < s->n; r++) {
+		uint64_t n = (uint64_t)s->r[r].hi - s->r[r].lo + 1;
+
+		if (i < n) {
+			return s->r[r].lo + (uint32_t)i;
+		}
+		i -= n;
+	}
+	return 0;
+}
+
+static void
+copied(struct proc *p, struct box_fact *from, unsigned to_account,
+    uint64_t to_id, const struct copied *c, uint64_t clock)
+{
+	struct oracle *o = &p->w->oracle;
+	struct box_fact *to =
+	    oracle_box_make(o, to_account, to_id, c->uidvalidity);
+	uint64_t n = uidset_count(&c->from);
+
+	if (n != uidset_count(&c->to)
+	    || (n != 0 && to->uidvalidity != c->uidvalidity)) {
+		violation(o, "(1) COPYUID of %u for %u",
+		    (unsigned)uidset_count(&c->to), (unsigned)n);
+		return;
+	}
+	for (uint64_t i = 0; i < n; i++) {
+		uint32_t uid = uid_at(&c->to, i);
+		uint32_t k = oracle_uid(o, from, uid_at(&c->from, i))->k;
+		struct uid_fact *u = oracle_uid(o, to, uid);
+
+		oracle_tell(o, to_account, to, uid, k);
+		world_say(p->w, p, "copied %u to UID %u of mailbox %llx", k,
+		    uid, (unsigned long long)to_id);
+		told_there(o, to, u, clock);
+	}
+}
+
+static void
+moved(struct oracle *o, struct attempt *at, const struct uidset *done)
+{
+	for (size_t i = 0; i < at->n; i++) {
+		/* Moved, or not there any more when it was its turn. */
+		(void)done;
+		(void)touched_end(o, at, i);
+		fact_set(o, touched_fact(o, at, i), FACT_GONE);
+	}
+}
+
+static void
+attempt_over(struct oracle *o, struct attempt *at)
+{
+	for (size_t i = 0; i < at->n; i++) {
+		(void)touched_end(o, at, i);
+	}
+}
+
+static void
+more_copies(struct oracle *o, struct box_fact *from, unsigned to,
+    const struct uidset *uids)
+{
+	for (uint64_t i = 0; i < uidset_count(uids); i++) {
+		struct uid_fact *u = oracle_uid(o, from, uid_at(uids, i));
+
+		if (u->told) {
+			o->account[to].most[u->k]++;
+		}
+	}
+}
+
+enum { COPY_INTO_MAX = 100 }; /* it would double itself for ever */
+
+void
+op_copy(struct proc *p, unsigned a)
+{
+	struct world *w = p->w;
+	struct oracle *o = &w->oracle;
+	unsigned ta = rng_chance(&w->rng, 750) ? a : 1 - a;
+	bool move = rng_chance(&w->rng, 500);
+	struct uidset uids = {.n = 0};
+	struct copied c = {.uidvalidity = 0};
+	struct attempt at = {.n = 0};
+	uint64_t clock;
+	const struct mbox *m;
+	const struct mbox *tm;
+	struct box_fact *b;
+	struct fail f;
+
+	if (p->view[ta] == NULL || p->epoch[ta] != o->epoch) {
+		op_refresh(p, ta);
+	}
+	m = op_mbox(p, a);
+	tm = op_mbox(p, ta);
+	if (m == NULL || tm == NULL || (b = op_box(p, a, m->id)) == NULL
+	    || tm->exists > COPY_INTO_MAX || p->epoch[ta] != o->epoch
+	    || p->epoch[a] != o->epoch || op_account(p, a) == NULL
+	    || op_account(p, ta) == NULL) {
+		return;
+	}
+	op_uids(p, m, &uids);
+	clock = o->clock;
+	if (move) {
+		attempt_uids(o, &at, b, &uids, false);
+	}
+	at.epoch = o->epoch;
+	at.box = b;
+	if (!move || ta != a || m->id == tm->id) {
+		more_copies(o, b, ta, &uids);
+	}
+	if (account_copy(p->account[a], m->id, &uids, p->account[ta], tm->id,
+		move, &c, &f)
+	    != 0) {
+		op_failed(p, a, move ? "move" : "copy", &f, ALLOW(FAIL_ABSENT));
+		attempt_over(o, &at);
+	} else if (!op_counts(p, at.epoch)) {
+		attempt_over(o, &at);
+	} else {
+		copied(p, b, ta, tm->id, &c, clock);
+		if (move) {
+			moved(o, &at, &c.from);
+		}
+	}
+	if (o->epoch != at.epoch) {
+		for (uint32_t k = 0; k < CONTENT_MAX; k++) {
+			o->account[ta].most[k]++; /* into the tree put back */
+		}
+	}
+	free(at.t);
+	copied_deinit(&c);
+	uidset_deinit(&uids);
+}
+
+/* ---- EXPUNGE ---- */
+
+static void
+expunged(struct proc *p, struct attempt *at, bool any_flags, uint64_t clock)
+{
+	struct oracle *o = &p->w->oracle;
+
+	for (size_t i = 0; i < at->n; i++) {
+		struct uid_fact *u = oracle_uid(o, at->box, at->t[i].uid);
+		bool alone = touched_end(o, at, i);
+		bool sure = u->flags_ok && fact_settled(&u->g, clock);
+
+		if (any_flags || (sure && (u->flags & MSG_DELETED) != 0)) {
+			fact_set(o, &u->f, FACT_GONE);
+		} else if (sure && alone && at->t[i].was_there) {
+			fact_set(o, &u->f, FACT_THERE);
+		}
+	}
+}
+
+static void
+expunge_all(struct proc *p, unsigned a, const struct mbox *m, bool any_flags)
+{
+	struct oracle *o = &p->w->oracle;
+	struct box_fact *b = op_box(p, a, m->id);
+	unsigned epoch = o->epoch;
+	struct fail f;
+
+	wide_begin(o, b);
+	sweep_begin(o, a);
+	if (account_expunge(p->account[a], m->id, NULL, any_flags, &f) != 0) {
+		op_failed(p, a, "expunge all", &f, ALLOW(FAIL_ABSENT));
+	}
+	if (o->epoch == epoch) {
+		wide_end(o, b);
+		sweep_end(o, a);
+	}
+}
+
+void
+op_expunge(struct proc *p, unsigned a)
+{
+	struct world *w = p->w;
+	struct oracle *o = &w->oracle;
+	const struct mbox *m = op_mbox(p, a);
+	bool any_flags = rng_chance(&w->rng, 500);
+	struct uidset uids = {.n = 0};
+	uint64_t clock;
+	struct attempt at;
+	struct box_fact *b;
+	struct fail f;
+
+	if (m == NULL || op_account(p, a) == NULL
+	    || (b = op_box(p, a, m->id)) == NULL) {
+		return;
+	}
+	if (rng_chance(&w->rng, 60)) {
+		expunge_all(p, a, m, any_flags);
+		return;
+	}
+	op_uids(p, m, &uids);
+	attempt_uids(o, &at, b, &uids, false);
+	clock = o->clock;
+	if (account_expunge(p->account[a], m->id, &uids, any_flags, &f) != 0) {
+		op_failed(p, a, "expunge", &f, ALLOW(FAIL_ABSENT));
+		attempt_over(o, &at);
+	} else if (!op_counts(p, at.epoch)) {
+		attempt_over(o, &at);
+	} else {
+		world_say(
+		    w, p, "expunged of %u in account %u", (unsigned)at.n, a);
+		expunged(p, &at, any_flags, clock);
+	}
+	free(at.t);
+	uidset_deinit(&uids);
+}
+
+void
+op_undelete(struct proc *p, unsigned a)
+{
+	struct world *w = p->w;
+	const struct mbox *m = op_mbox(p, a);
+	uint64_t n = 0;
+	struct fail f;
+
+	if (m == NULL || op_account(p, a) == NULL) {
+		return;
+	}
+	for (uint32_t k = 0; k < CONTENT_MAX; k++) {
+		uint16_t *most = &w->oracle.account[a].most[k];
+
+		*most = *most < 1000 ? (uint16_t)(*most * 2) : *most;
+	}
+	if (account_undelete(p->account[a], m->name, 0, &n, &f) != 0) {
+		op_failed(p, a, "undelete", &f, ALLOW(FAIL_ABSENT));
+	} else {
+		world_say(w, p, "undeleted %u in account %u", (unsigned)n, a);
+	}
+}

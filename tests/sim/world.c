@@ -1,0 +1,415 @@
+#include "world.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "base/mem.h"
+
+enum {
+	STOP_MAX = 3000, /* steps */
+	ALONE_CALLS = 4000,
+	FINISH_STEPS = 200000,
+};
+
+const char *
+world_account(unsigned account)
+{
+	static const char *const id[ORACLE_ACCOUNTS] = {
+	    "0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a",
+	    "1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b"};
+
+	return id[account];
+}
+
+static void
+note(struct world *w, unsigned id, const char *text)
+{
+	static const uint64_t key[2] = {3, 4};
+
+	w->trace = w->trace * 31 + siphash(key, text, strlen(text)) + id;
+	if (w->conf.verbose) {
+		(void)fprintf(stderr, "%6u p%-3u %s\n", w->step, id, text);
+	}
+}
+
+void
+world_say(struct world *w, const struct proc *p, const char *fmt, ...)
+{
+	char text[400];
+	va_list ap;
+
+	if (!w->conf.verbose) {
+		return;
+	}
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	note(w, p != NULL ? p->id : 0, text);
+}
+
+static void
+on_violation(void *arg, const char *text)
+{
+	struct world *w = arg;
+
+	world_say(w, NULL, "VIOLATION %s", text);
+	if (!w->failed) {
+		w->failed = true;
+		(void)snprintf(w->failure, sizeof(w->failure), "step %u: %s",
+		    w->step, text);
+	}
+}
+
+static void
+on_trace(void *arg, struct simproc *p, const char *line)
+{
+	note(arg, simproc_id(p), line);
+}
+
+/* ---- switching ---- */
+
+static void
+on_step(void *arg, struct simproc *sim, enum simop op)
+{
+	struct world *w = arg;
+
+	if (!task_running()) {
+		return; /* an audit, or the making of the world */
+	}
+	if (w->alone != NULL && w->alone->sim == sim) {
+		if (++w->unfair_calls > ALONE_CALLS) {
+			violation(&w->oracle,
+			    "(11) no end of an operation in %d calls",
+			    ALONE_CALLS);
+			w->unfair_calls = 0;
+			w->alone = NULL;
+		}
+		if (op != SIMOP_WAIT) {
+			return;
+		}
+	}
+	if (op == SIMOP_WAIT || rng_chance(&w->rng, w->switch_per_mille)) {
+		task_pause();
+	}
+}
+
+/* ---- processes ---- */
+
+static void
+proc_main(void *arg)
+{
+	struct proc *p = arg;
+	struct fail f;
+
+	if (store_open(&p->w->store_conf, simproc_fs(p->sim), &p->store, &f)
+	    != 0) {
+		if (!simproc_dead(p->sim) && p->w->strict) {
+			violation(&p->w->oracle, "(11) store_open: %s", f.text);
+		}
+		return;
+	}
+	while (!p->leaving && !simproc_dead(p->sim) && !p->w->failed) {
+		op_random(p);
+		p->ops++;
+		task_pause();
+	}
+	proc_leave(p);
+	store_close(&p->store);
+}
+
+struct proc *
+proc_start(struct world *w)
+{
+	unsigned i = 0;
+	struct proc *p;
+
+	while (i < WORLD_PROCS && w->proc[i] != NULL) {
+		i++;
+	}
+	if (i == WORLD_PROCS) {
+		return NULL;
+	}
+	p = xmalloc(sizeof(*p));
+	p->w = w;
+	p->id = ++w->next_id;
+	p->sim = simproc_new(w->fs, p->id);
+	p->session = rng_u64(&w->rng) | 1;
+	if (w->skewed) {
+		simproc_clock(
+		    p->sim, (int64_t)rng_below(&w->rng, 4 * 3600 * 1000)
+				- 2 * 3600 * 1000);
+	}
+	p->task = task_new(proc_main, p);
+	w->proc[i] = p;
+	world_say(w, p, "START");
+	return p;
+}
+
+static void
+proc_gone(struct world *w, struct proc *p)
+{
+	for (unsigned i = 0; i < WORLD_PROCS; i++) {
+		if (w->proc[i] == p) {
+			w->proc[i] = NULL;
+		}
+	}
+	if (w->alone == p) {
+		w->alone = NULL;
+	}
+	if (!w->failed && simproc_handles(p->sim) != 0) {
+		violation(&w->oracle, "process %u left %zu handles open", p->id,
+		    simproc_handles(p->sim));
+	}
+	task_free(&p->task);
+	simproc_free(&p->sim);
+	free(p);
+}
+
+/* Until it has ended; others run only where it waits for them. */
+static void
+run_out(struct world *w, struct proc *p)
+{
+	for (unsigned i = 0; !task_done(p->task); i++) {
+		if (i > FINISH_STEPS) {
+			(void)fprintf(stderr,
+			    "seed %llu: process %u does not "
+			    "end\n",
+			    (unsigned long long)w->conf.seed, p->id);
+			abort();
+		}
+		task_resume(p->task);
+		for (unsigned k = 0; k < WORLD_PROCS; k++) {
+			struct proc *o = w->proc[k];
+
+			if (o != NULL && o != p && simproc_writing(o->sim)) {
+				task_resume(o->task);
+			}
+		}
+	}
+}
+
+void
+proc_finish(struct world *w, struct proc *p)
+{
+	p->leaving = true;
+	run_out(w, p);
+	proc_gone(w, p);
+}
+
+void
+proc_kill(struct world *w, struct proc *p)
+{
+	world_say(w, p, "KILL");
+	simproc_kill(p->sim);
+	run_out(w, p);
+	proc_gone(w, p);
+}
+
+void
+world_quiesce(struct world *w)
+{
+	for (unsigned i = 0; i < WORLD_PROCS; i++) {
+		if (w->proc[i] != NULL) {
+			proc_finish(w, w->proc[i]);
+		}
+	}
+}
+
+/* ---- the course of a run ---- */
+
+static struct proc *
+pick(struct world *w)
+{
+	struct proc *ready[WORLD_PROCS];
+	unsigned n = 0;
+
+	if (w->alone != NULL) {
+		return w->alone;
+	}
+	for (unsigned i = 0; i < WORLD_PROCS; i++) {
+		struct proc *p = w->proc[i];
+
+		if (p != NULL
+		    && (p->until <= w->step || simproc_writing(p->sim))) {
+			ready[n++] = p;
+		}
+	}
+	return n != 0 ? ready[rng_below(&w->rng, n)] : NULL;
+}
+
+/* While one is alone, an append in progress still ends. */
+static void
+help_writers(struct world *w, const struct proc *p)
+{
+	for (unsigned i = 0; w->alone != NULL && i < WORLD_PROCS; i++) {
+		struct proc *o = w->proc[i];
+
+		while (o != NULL && o != p && !w->failed
+		       && simproc_writing(o->sim)) {
+			task_resume(o->task);
+		}
+	}
+}
+
+static void
+run_step(struct world *w)
+{
+	struct proc *p = pick(w);
+	uint64_t ops;
+
+	if (p == NULL) {
+		return;
+	}
+	ops = p->ops;
+	task_resume(p->task);
+	help_writers(w, p);
+	if (task_done(p->task)) {
+		proc_gone(w, p);
+		return;
+	}
+	if (p->ops != ops && w->alone == p) {
+		w->alone = NULL;
+	}
+	if (rng_chance(&w->rng, w->stop_per_mille)) {
+		p->until = w->step + (unsigned)rng_below(&w->rng, STOP_MAX);
+	}
+}
+
+/* Each seed likes some things and not others. */
+static void
+draw_weights(struct world *w)
+{
+	static const unsigned op_base[OP_COUNT] = {
+	    30, 24, 8, 16, 10, 10, 6, 4, 2, 3, 2, 2, 8, 6, 4, 3, 3};
+	static const unsigned event_base[EVENT_COUNT] = {
+	    20, 4, 6, 6, 8, 5, 4, 3, 10, 2, 0, 0};
+
+	for (unsigned i = 0; i < OP_COUNT; i++) {
+		w->weight[i] = op_base[i]
+			       * (unsigned)rng_below(
+				   &w->rng, rng_chance(&w->rng, 200) ? 12 : 4);
+	}
+	w->weight[OP_REFRESH] += 4;
+	w->weight[OP_DELIVER] += 4;
+	for (unsigned i = 0; i < EVENT_COUNT; i++) {
+		w->event_weight[i] =
+		    event_base[i] * (unsigned)rng_below(&w->rng, 4);
+	}
+	w->event_weight[EVENT_START] += 8;
+	w->event_weight[EVENT_TIME] += 2;
+	w->event_per_mille = (unsigned)rng_range(&w->rng, 2, 40);
+	w->switch_per_mille = rng_chance(&w->rng, 500)
+				  ? 1000
+				  : (unsigned)rng_range(&w->rng, 30, 600);
+	w->stop_per_mille = (unsigned)rng_below(&w->rng, 12);
+	w->skewed = rng_chance(&w->rng, 300);
+}
+
+static void
+make_volume(struct world *w)
+{
+	static const unsigned pages[] = {64, 128, 512, 4096};
+	struct simfs_conf conf = {
+	    .seed = rng_u64(&w->rng),
+	    .page = pages[rng_below(&w->rng, COUNT_OF(pages))],
+	    .fsync_covers_name = rng_chance(&w->rng, 500),
+	    .step = on_step,
+	    .trace = w->conf.verbose ? on_trace : NULL,
+	    .arg = w,
+	};
+
+	if (rng_chance(&w->rng, 200)) {
+		conf.short_per_mille = 10;
+	}
+	w->strict_flushes = conf.fsync_covers_name;
+	w->fs = simfs_new(&conf);
+}
+
+static void
+make_conf(struct world *w)
+{
+	static const uint64_t retention[] = {
+	    0, 3600 * 1000, 24 * 3600 * 1000, 7 * 24 * 3600 * 1000};
+
+	store_conf_defaults(&w->store_conf);
+	w->store_conf.maintenance = false;
+	w->store_conf.accounts_max = 1;
+	w->store_conf.segment_max = rng_chance(&w->rng, 600)
+					? rng_range(&w->rng, 5500, 16000)
+					: 256 * 1024;
+	w->store_conf.retention_ms =
+	    retention[rng_below(&w->rng, COUNT_OF(retention))];
+}
+
+static void
+make_accounts(struct world *w)
+{
+	struct simproc *sim = simproc_new(w->fs, ++w->next_id);
+	struct store *s = NULL;
+	struct fail f;
+
+	if (store_open(&w->store_conf, simproc_fs(sim), &s, &f) != 0) {
+		violation(&w->oracle, "store_open: %s", f.text);
+		simproc_free(&sim);
+		return;
+	}
+	for (unsigned a = 0; a < ORACLE_ACCOUNTS; a++) {
+		if (account_create(s, world_account(a), &f) != 0) {
+			violation(&w->oracle, "account_create: %s", f.text);
+		}
+	}
+	store_close(&s);
+	simproc_free(&sim);
+}
+
+static void
+world_free(struct world *w)
+{
+	simtree_free(&w->saved);
+	oracle_saved_free(&w->saved_facts);
+	simfs_free(&w->fs);
+	oracle_deinit(&w->oracle);
+	free(w);
+}
+
+bool
+world_run(const struct world_conf *conf, char failure[400])
+{
+	struct world *w = xmalloc(sizeof(*w));
+	unsigned steps;
+	bool good;
+
+	w->conf = *conf;
+	w->rng.state = conf->seed * 0x9e3779b97f4a7c15U + 1;
+	w->strict = true;
+	w->next_k = 1;
+	oracle_init(&w->oracle, on_violation, w);
+	make_volume(w);
+	make_conf(w);
+	draw_weights(w);
+	make_accounts(w);
+	steps = conf->steps != 0 ? conf->steps
+				 : (unsigned)rng_range(&w->rng, 300, 2500);
+	for (unsigned n = (unsigned)rng_range(&w->rng, 1, WORLD_PROCS); n > 0;
+	     n--) {
+		(void)proc_start(w);
+	}
+	for (w->step = 0; w->step < steps && !w->failed; w->step++) {
+		if (rng_chance(&w->rng, w->event_per_mille)) {
+			event_random(w);
+		} else {
+			run_step(w);
+		}
+	}
+	world_quiesce(w);
+	if (!w->failed) {
+		world_last_checks(w);
+	}
+	good = !w->failed;
+	memcpy(failure, w->failure, sizeof(w->failure));
+	world_free(w);
+	return good;
+}
