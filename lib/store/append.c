@@ -32,12 +32,10 @@ remove_files(struct account *a, struct piece *p, size_t n)
 }
 
 static int
-make_file(struct account *a, uint64_t mbox, int64_t floor_ms, struct piece *p,
-    struct fail *f)
+make_file(struct account *a, uint64_t mbox, struct piece *p, struct fail *f)
 {
 	int fd;
 
-	p->placement = placement_new(a->store, floor_ms);
 	p->date_ms = p->attrs->date_ms != 0 ? p->attrs->date_ms
 					    : fs_now_ms(a->store->fs);
 	placement_path(mbox, &p->placement, msg_source_size(p->source),
@@ -131,7 +129,10 @@ append_once(
 		return -1;
 	}
 	for (size_t i = 0; i < n; i++) {
-		if (make_file(a, mbox, floor_ms, &p[i], f) != 0) {
+		/* One time for all: a floor voids all of them or none. */
+		p[i].placement = placement_new(a->store, floor_ms);
+		p[i].placement.time_ms = p[0].placement.time_ms;
+		if (make_file(a, mbox, &p[i], f) != 0) {
 			remove_files(a, p, n);
 			return -1;
 		}

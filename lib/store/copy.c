@@ -201,22 +201,13 @@ tell(const struct copying *c, size_t n, struct copied *out)
 
 /* A look at both mailboxes.  FAIL_ABSENT: the target is gone. */
 static int
-look(struct copying *c, uint64_t mbox_id, struct copied *out, struct fail *f)
+look_target(struct copying *c, struct copied *out, struct fail *f)
 {
-	struct view *other = NULL;
-	const struct view *v;
 	const struct mbox *target;
+	struct view *v;
 
-	view_unref(&c->view);
-	if (change_view(c->from, &c->view, f) != 0) {
+	if (change_view(c->to, &v, f) != 0) {
 		return -1;
-	}
-	v = c->view;
-	if (c->to != c->from) {
-		if (change_view(c->to, &other, f) != 0) {
-			return -1;
-		}
-		v = other;
 	}
 	int rc = change_mbox(v, c->target, &target, f);
 
@@ -224,10 +215,20 @@ look(struct copying *c, uint64_t mbox_id, struct copied *out, struct fail *f)
 		c->target_uidnext = target->uidnext;
 		c->floor_ms = v->floor_ms;
 		out->uidvalidity = target->uidvalidity;
-		rc = change_mbox(c->view, mbox_id, &c->source, f);
 	}
-	view_unref(&other);
+	view_unref(&v);
 	return rc;
+}
+
+static int
+look(struct copying *c, uint64_t mbox_id, struct copied *out, struct fail *f)
+{
+	view_unref(&c->view);
+	if (change_view(c->from, &c->view, f) != 0
+	    || look_target(c, out, f) != 0) {
+		return -1;
+	}
+	return change_mbox(c->view, mbox_id, &c->source, f);
 }
 
 /* FAIL_TEMP with *again: the floor has moved. */
@@ -245,10 +246,7 @@ copy_within(struct copying *c, uint64_t mbox_id, const struct uidset *uids,
 		rc = 0;
 		goto out;
 	}
-	char folder[PATH_SIZE];
-
-	box_path(c->target, folder);
-	if (store_sync_path(c->to->store, c->to->dir, folder, f) != 0) {
+	if (msgfile_flush_folder(c->to, c->target, f) != 0) {
 		goto out;
 	}
 	size_t n = c->n;
@@ -303,11 +301,17 @@ literal_batch(struct copying *c, const struct uidset *uids,
     struct digest_reader *digests, uint32_t *next, struct commit *commit,
     struct uidset *from, struct fail *f)
 {
+	/* One time for all: a floor voids all of them or none. */
+	uint64_t time_ms = placement_new(c->to->store, c->floor_ms).time_ms;
+
 	while (*next != 0 && commit->n < GROUP_RECORDS
 	       && commit->body.len + commit->n * RECORD_MIN
 		      < GROUP_MAX - RECORD_MAX) {
 		uint32_t i = mbox_index(c->source, *next);
-		struct placement p = placement_new(c->to->store, c->floor_ms);
+		struct placement p = {
+		    .time_ms = time_ms,
+		    .random = fs_random(c->to->store->fs),
+		};
 		struct fail ignored = {0};
 		struct sv digest;
 		bool there;
@@ -343,21 +347,19 @@ literal_batch(struct copying *c, const struct uidset *uids,
 static int
 literal_commit(struct copying *c, struct commit *commit, struct fail *f)
 {
-	char folder[PATH_SIZE];
-
-	box_path(c->target, folder);
-	if (store_sync_path(c->to->store, c->to->dir, folder, f) != 0) {
+	if (msgfile_flush_folder(c->to, c->target, f) != 0) {
 		return -1;
 	}
 	return change_run(commit, &c->outs[0], "COPY", f);
 }
 
 /* One group of records.  A set that needs more than one is not one change:
- * what was copied when a later one fails stays. */
+ * what was copied when a later one fails stays.  FAIL_TEMP with *again: the
+ * floor has moved. */
 static int
 literal_group(struct copying *c, const struct uidset *uids,
     struct digest_reader *digests, uint32_t *next, struct copied *out,
-    struct fail *f)
+    bool *again, struct fail *f)
 {
 	struct uidset from = {0};
 	struct commit commit;
@@ -375,6 +377,7 @@ literal_group(struct copying *c, const struct uidset *uids,
 		add_all(&out->from, &from);
 		c->target_uidnext += (uint32_t)commit.n;
 	}
+	*again = rc != 0 && c->outs[0].code == OUTCOME_VOID;
 	copying_clear(c, rc != 0 && c->outs[0].code != OUTCOME_NONE);
 	outcomes_free(&c->outs, GROUP_RECORDS);
 	commit_deinit(&commit);
@@ -395,8 +398,16 @@ copy_across(struct copying *c, uint64_t mbox_id, const struct uidset *uids,
 	    digest_reader_new(c->from, c->view, c->source);
 	int rc = 0;
 
-	while (rc == 0 && next != 0) {
-		rc = literal_group(c, uids, digests, &next, out, f);
+	for (int tries = 0; rc == 0 && next != 0;) {
+		uint32_t at = next;
+		bool again;
+
+		rc = literal_group(c, uids, digests, &next, out, &again, f);
+		if (rc != 0 && again && tries++ < COPY_TRIES) {
+			fail_clear(f);
+			next = at;
+			rc = look_target(c, out, f);
+		}
 	}
 	digest_reader_free(&digests);
 	/* The target is durable: now, and not before, the source may go. */

@@ -143,18 +143,18 @@ out:
 	return rc;
 }
 
-/* accounts/<2>, flushed if it is new. */
+/* accounts/<2>, and its name on disk. */
 static int
 make_shelf(struct store *s, const char *id, char shelf[16], struct fail *f)
 {
 	(void)snprintf(shelf, 16, "accounts/%.2s", id);
 	int rc = fs_mkdir(s->fs, FS_ROOT, shelf, FOLDER_MODE);
 
-	if (rc == -EEXIST) {
-		return 0;
+	if (rc != 0 && rc != -EEXIST) {
+		return fail_err(f, -rc, "mkdir %s", shelf);
 	}
-	return rc == 0 ? store_sync_path(s, FS_ROOT, "accounts", f)
-		       : fail_err(f, -rc, "mkdir %s", shelf);
+	/* Whoever made it may not have come to this yet. */
+	return store_sync_path(s, FS_ROOT, "accounts", f);
 }
 
 int
@@ -174,7 +174,9 @@ account_create(struct store *store, const char *id, struct fail *f)
 	}
 	account_path(id, path);
 	if (fs_stat_at(store->fs, FS_ROOT, path, &st) == 0) {
-		return 0;
+		return make_shelf(store, id, shelf, f) != 0
+			   ? -1
+			   : store_sync_path(store, FS_ROOT, shelf, f);
 	}
 	(void)snprintf(base, sizeof(base), "tmp/%s.%016llx", id,
 	    (unsigned long long)fs_random(store->fs));

@@ -112,15 +112,28 @@ set_segment_locked(struct account *a, struct segment *s)
 	segment_unref(&old);
 }
 
-/* What the hint or, failing that, the newest snapshot or the account's first
- * segment gives: any of them is live, or ends in a SEAL that leads on. */
+static bool
+is_astray(struct account *a)
+{
+	lock_acquire(&a->lock);
+	bool astray = a->astray;
+	lock_release(&a->lock);
+	return astray;
+}
+
+/*
+ * What the hint or, failing that, the newest snapshot or the account's first
+ * segment gives: any of them is live, or ends in a SEAL that leads on.  But a
+ * power loss may bring back a segment that was collected, and not the one
+ * behind it: then the hint is no help.
+ */
 static int
 find_segment(struct account *a, struct segment **out, struct fail *f)
 {
 	struct head *head = NULL;
 	struct seg_name name;
 
-	if (head_get(a, &head) == 0) {
+	if (!is_astray(a) && head_get(a, &head) == 0) {
 		int rc =
 		    segment_open(a->store->fs, a->dir, &head->segment, out, f);
 
@@ -271,6 +284,7 @@ journal_follow(struct account *a, struct segment *old,
 	}
 	lock_acquire(&a->lock);
 	if (a->segment == old && !a->loaded) {
+		a->astray = a->astray || next == NULL;
 		set_segment_locked(a, next);
 		next = NULL;
 	}

@@ -305,24 +305,29 @@ cross(struct account *a, const struct stand *s, const struct rec_seal *seal,
 	return 0;
 }
 
-/* Nothing has come since, by one read that also shows that what is there is
- * what was there.  *removed: it has no name any more, and no SEAL. */
+/* Its file has no name any more.  To be asked before its end is read: one
+ * that was collected has its SEAL by then, one that was removed has none. */
 static bool
-unchanged(const struct stand *s, bool *removed)
+is_nameless(const struct stand *s)
 {
-	struct fs *fs = s->segment->fs;
 	struct fs_stat st;
+
+	return fs_stat(s->segment->fs, s->segment->fd, &st) == 0
+	       && st.links == 0;
+}
+
+/* Nothing has come since, by one read that also shows that what is there is
+ * what was there. */
+static bool
+unchanged(const struct stand *s)
+{
 	unsigned char peek[RECORD_TAIL + 1];
 
-	if (s->offset == SEG_HEADER
-	    || fs_pread(fs, s->segment->fd, peek, sizeof(peek),
-		   s->offset - RECORD_TAIL)
-		   != RECORD_TAIL
-	    || memcmp(peek, s->before, RECORD_TAIL) != 0) {
-		return false;
-	}
-	*removed = fs_stat(fs, s->segment->fd, &st) == 0 && st.links == 0;
-	return true;
+	return s->offset != SEG_HEADER
+	       && fs_pread(s->segment->fs, s->segment->fd, peek, sizeof(peek),
+		      s->offset - RECORD_TAIL)
+		      == RECORD_TAIL
+	       && memcmp(peek, s->before, RECORD_TAIL) == 0;
 }
 
 /* Read on from `s` to the end of its segment.  *again: not at the end of the
@@ -377,16 +382,16 @@ journal_catch_up(struct account *a, struct fail *f)
 			continue;
 		}
 		int rc = 0;
-		bool removed = false;
+		bool nameless = is_nameless(&s);
 
-		if (unchanged(&s, &removed)) {
+		if (unchanged(&s)) {
 			again = false;
-			if (removed) {
-				rc = fail_set(f, FAIL_ABSENT,
-				    "account %s was removed", a->id);
-			}
 		} else {
 			rc = advance(a, &s, &again, f);
+		}
+		if (rc == 0 && !again && nameless) {
+			rc = fail_set(
+			    f, FAIL_ABSENT, "account %s was removed", a->id);
 		}
 		segment_unref(&s.segment);
 		if (rc == 0) {
@@ -420,7 +425,8 @@ refresh(struct account *a, enum shown shown, struct view **out, struct fail *f)
 	struct view *v = view_ref(a->replay.view);
 	struct segment *seg = segment_ref(a->segment);
 	uint64_t end = a->replay.offset;
-	place_t need = shown == SHOWN_ALL ? v->place : v->firm;
+	/* The last octet: a flush may have met a record half there. */
+	place_t need = shown == SHOWN_ALL ? v->last : v->firm;
 	bool flushed = need < a->flushed;
 	lock_release(&a->lock);
 

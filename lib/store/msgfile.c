@@ -11,6 +11,7 @@
 enum {
 	COPY_MAX = 1024 * 1024 * 1024, /* octets of one copy_in */
 	POUR_CHUNK = 64 * 1024,
+	FOLDER_TRIES = 16,
 };
 
 struct placement
@@ -55,7 +56,8 @@ create(struct account *a, uint64_t folder, const char *path, struct fail *f)
 	int flags = O_WRONLY | O_CREAT | O_EXCL;
 	int fd = fs_open(fs, a->dir, path, flags, FILE_MODE);
 
-	if (fd == -ENOENT) {
+	/* One that is empty may be removed as soon as it is made. */
+	for (int i = 0; fd == -ENOENT && i < FOLDER_TRIES; i++) {
 		if (make_folder(a, folder, f) != 0) {
 			return -1;
 		}
@@ -137,12 +139,13 @@ msgfile_link(struct account *from, const char *from_path, struct account *to,
 	struct fs *fs = to->store->fs;
 	int rc = fs_link(fs, from->dir, from_path, to->dir, path);
 
-	if (rc == -ENOENT) {
+	for (int i = 0; rc == -ENOENT && i < FOLDER_TRIES; i++) {
 		struct fail ignored = {0};
 
-		rc = make_folder(to, folder, &ignored) == 0
-			 ? fs_link(fs, from->dir, from_path, to->dir, path)
-			 : -ENOENT;
+		if (make_folder(to, folder, &ignored) != 0) {
+			break;
+		}
+		rc = fs_link(fs, from->dir, from_path, to->dir, path);
 	}
 	return rc == 0;
 }
@@ -207,16 +210,81 @@ msgfile_copy(struct account *from, const char *from_path, struct account *to,
 	return rc;
 }
 
+/* Has this process seen the name of this folder flushed? */
+static bool
+folder_is_firm(struct account *a, uint64_t inode)
+{
+	bool firm = false;
+
+	lock_acquire(&a->lock);
+	for (size_t i = 0; i < COUNT_OF(a->firm_folder); i++) {
+		firm |= a->firm_folder[i] == inode;
+	}
+	lock_release(&a->lock);
+	return firm;
+}
+
+static void
+note_firm_folder(struct account *a, uint64_t inode)
+{
+	lock_acquire(&a->lock);
+	a->firm_folder[a->next_firm++ % COUNT_OF(a->firm_folder)] = inode;
+	lock_release(&a->lock);
+}
+
+/*
+ * Whoever made the folder may sleep before it flushes box/, or be dead: what
+ * others file there must not hang on that.  INBOX's was flushed with the
+ * account.
+ */
+static int
+flush_folder_name(
+    struct account *a, uint64_t folder, uint64_t inode, struct fail *f)
+{
+	if (folder == INBOX_ID || a->store->traits.fsync_covers_name
+	    || folder_is_firm(a, inode)) {
+		return 0;
+	}
+	if (store_sync_path(a->store, a->dir, "box", f) != 0) {
+		return -1;
+	}
+	note_firm_folder(a, inode);
+	return 0;
+}
+
+int
+msgfile_flush_folder(struct account *a, uint64_t folder, struct fail *f)
+{
+	struct store *s = a->store;
+	struct fs_stat st = {0};
+	char path[PATH_SIZE];
+	int rc;
+
+	box_path(folder, path);
+	int fd = fs_open(s->fs, a->dir, path, O_RDONLY | O_DIRECTORY, 0);
+
+	if (fd < 0) {
+		return fail_err(f, -fd, "open %s", path);
+	}
+	store_flush_begin(s);
+	rc = fs_sync(s->fs, fd);
+	store_flush_end(s);
+	if (rc != 0) {
+		rc = store_flush_failed(s, -rc, path, f);
+	} else {
+		rc = fs_stat(s->fs, fd, &st);
+		rc = rc != 0 ? fail_err(f, -rc, "stat %s", path) : 0;
+	}
+	fs_close(s->fs, &fd);
+	return rc != 0 ? -1 : flush_folder_name(a, folder, st.ino, f);
+}
+
 int
 msgfile_flush_names(struct account *a, uint64_t folder, struct fail *f)
 {
-	char path[PATH_SIZE];
-
-	if (a->store->traits.fsync_covers_name) {
-		return 0;
-	}
-	box_path(folder, path);
-	return store_sync_path(a->store, a->dir, path, f);
+	return a->store->traits.fsync_covers_name
+		   ? 0
+		   : msgfile_flush_folder(a, folder, f);
 }
 
 int

@@ -33,6 +33,10 @@ int msgfile_copy(struct account *from, const char *from_path,
 /* Flush it, and its name where that is apart. */
 int msgfile_flush(
     struct account *a, uint64_t folder, int fd, struct fail *f) MUST_CHECK;
-/* Flush the names made in the folder, where a file's flush does not. */
+/* Flush the names made in the folder, and its own. */
+int msgfile_flush_folder(
+    struct account *a, uint64_t folder, struct fail *f) MUST_CHECK;
+
+/* The same, where a file's flush does not. */
 int msgfile_flush_names(
     struct account *a, uint64_t folder, struct fail *f) MUST_CHECK;

@@ -40,6 +40,7 @@ replay_init(struct replay *r, const struct seg_header *first)
 	inbox->pub.uidvalidity = seconds_of(first->created_ms);
 	inbox->pub.highest_modseq = start;
 	r->view->place = start;
+	r->view->last = start;
 	r->view->firm = start;
 	r->view->uidvalidity = inbox->pub.uidvalidity;
 	(void)view_box_add(r->view, inbox);
@@ -198,8 +199,9 @@ replay_apply(struct replay *r, const struct record *rec, struct outcome *out)
 	struct view *v = replay_own(r);
 
 	v->place = rec->place;
+	v->last = rec->place + rec->len - 1;
 	if (is_firm(rec->type)) {
-		v->firm = rec->place;
+		v->firm = v->last;
 	}
 	/* A body that does not decode leaves it so. */
 	a.out->code = OUTCOME_REFUSED;

@@ -82,6 +82,10 @@ prepare(struct store *s, struct fail *f)
 	    || make_folder(s->fs, "tmp", f) != 0) {
 		return -1;
 	}
+	/* Whatever is acknowledged stands below them. */
+	if (store_sync_path(s, FS_ROOT, ".", f) != 0) {
+		return -1;
+	}
 	return read_generation(s, f);
 }
 

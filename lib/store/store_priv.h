@@ -95,9 +95,13 @@ struct account {
 	place_t flushed GUARDED_BY(lock); /* all below is on disk */
 	bool rotating GUARDED_BY(lock);	  /* one of our threads is */
 	bool gone GUARDED_BY(lock);	  /* closed for ever */
-	bool lost GUARDED_BY(lock);	  /* history changed: open it anew */
+		bool lost GUARDED_BY(lock);	  /* history changed: open it anew */
+	bool astray GUARDED_BY(lock);	  /* what `head` names leads nowhere */
 	bool loaded GUARDED_BY(lock);
 	struct replay replay GUARDED_BY(lock); /* if loaded */
+		/* Inodes of folders whose names are known to be on disk. */
+	uint64_t firm_folder[8] GUARDED_BY(lock);
+	unsigned next_firm GUARDED_BY(lock);
 	struct pending *pending GUARDED_BY(lock);
 	struct head *head GUARDED_BY(lock); /* NULL: not read */
 	struct watch *watches GUARDED_BY(lock);
