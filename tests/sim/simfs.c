@@ -216,10 +216,10 @@ names_remove(struct inode *i, const struct slot *slot)
 
 /* `head` alone may come again. */
 static void
-note_created(struct simfs *s, struct slot *slot)
+note_created(struct simfs *s, struct slot *slot, const struct inode *to)
 {
 	if (slot->ever && !s->quiet && s->created_twice == NULL
-	    && strcmp(slot->name, "head") != 0
+	    && to->kind != INODE_DIR && strcmp(slot->name, "head") != 0
 	    && strcmp(slot->name, "by-name") != 0) {
 		s->created_twice = xstrdup(slot->name);
 	}
@@ -233,7 +233,7 @@ slot_set(struct simfs *s, struct slot *slot, struct inode *to, uint64_t change)
 	struct inode *was = slot->now;
 
 	if (to != NULL && was == NULL) {
-		note_created(s, slot);
+		note_created(s, slot, to);
 	}
 	slot->pending = xgrow(slot->pending, slot->n_pending,
 	    &slot->pending_cap, sizeof(*slot->pending));

@@ -16,7 +16,7 @@
  *  - a flush that failed fails once, later ones say 0, and the pages are lost
  *    all the same;
  *  - the disk is full: writes are cut short, and a smaller one succeeds later;
- *  - calls are interrupted, writes are short for no reason.
+ *  - writes are short for no reason.
  *
  * Every call of the struct fs runs `step` first, where a scheduler switches
  * to another process.  A process that was killed gets -EIO from every call,
@@ -72,7 +72,6 @@ struct simfs_conf {
 	uint64_t capacity;	  /* pages; 0: no bound */
 	bool fsync_covers_name;	  /* not `strict` */
 	unsigned short_per_mille; /* writes cut short for no reason */
-	unsigned eintr_per_mille; /* reads and writes interrupted */
 	unsigned handles;	  /* per process; more is EMFILE */
 	/* Before each call and each page; may switch or kill.  May be NULL. */
 	void (*step)(void *arg, struct simproc *proc, enum simop op);

@@ -88,11 +88,13 @@ dir_flush(struct simfs *s, struct inode *dir)
 	}
 }
 
+/* Its names, and those of the folders above. */
 void
 inode_flush_names(struct simfs *s, struct inode *i)
 {
 	for (size_t k = 0; k < i->links; k++) {
 		slot_flush(s, i->names[k]);
+		inode_flush_names(s, i->names[k]->dir);
 	}
 }
 
@@ -254,12 +256,35 @@ for_slots(struct simfs *s, void (*each)(struct simfs *s, struct slot *slot))
 	}
 }
 
+static struct inode *
+version_kept(const struct slot *slot)
+{
+	return slot->kept == 0 ? slot->durable
+			       : slot->pending[slot->kept - 1].inode;
+}
+
+/* A folder has one name: if the new one survived, the old one did not. */
+static void
+mend_folder(struct simfs *s, struct slot *slot)
+{
+	const struct inode *i = version_kept(slot);
+
+	(void)s;
+	if (i == NULL || i->kind != INODE_DIR || slot->now == i) {
+		return;
+	}
+	for (size_t k = 0; k < i->links; k++) {
+		if (version_kept(i->names[k]) == i) {
+			slot->kept = slot->n_pending;
+			return;
+		}
+	}
+}
+
 static void
 slot_power_loss(struct simfs *s, struct slot *slot)
 {
-	struct inode *to = slot->kept == 0
-			       ? slot->durable
-			       : slot->pending[slot->kept - 1].inode;
+	struct inode *to = version_kept(slot);
 
 	if (to != slot->now) {
 		slot_set(s, slot, to, s->next_change++);
@@ -285,6 +310,7 @@ simfs_power_loss(struct simfs *s, enum simloss how)
 		}
 	}
 	for_slots(s, mend_rename);
+	for_slots(s, mend_folder);
 	/* Settling may free inodes: hold them all meanwhile. */
 	for (struct inode *i = s->inodes; i != NULL; i = i->next) {
 		i->refs++;

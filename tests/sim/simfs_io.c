@@ -3,6 +3,8 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/mem.h"
@@ -174,7 +176,6 @@ ssize_t
 sim_pread(struct fs *fs, int fd, void *to, size_t len, uint64_t at)
 {
 	struct simproc *p = proc_of(fs);
-	struct simfs *s = p->volume;
 	struct handle *h = proc_handle(p, fd);
 	ssize_t rc = proc_begin(p, SIMOP_READ, NULL);
 
@@ -182,9 +183,6 @@ sim_pread(struct fs *fs, int fd, void *to, size_t len, uint64_t at)
 	if (rc == SIM_SHORT) {
 		len = len > 1 ? len / 2 : len;
 		rc = 0;
-	}
-	if (rc == 0 && rng_chance(&s->rng, s->conf.eintr_per_mille)) {
-		rc = -EINTR;
 	}
 	if (rc == 0) {
 		rc = read_pages(p, h->inode, to, len, at);
@@ -273,9 +271,6 @@ write_handle(struct simproc *p, struct handle *h, struct sv octets, bool cut)
 	if (!wait_for_inode(p, i)) {
 		return -EIO;
 	}
-	if (rng_chance(&s->rng, s->conf.eintr_per_mille)) {
-		return -EINTR;
-	}
 	if (octets.len > 1
 	    && (cut || rng_chance(&s->rng, s->conf.short_per_mille))) {
 		octets.len = rng_range(&s->rng, 1, octets.len - 1);
@@ -310,6 +305,20 @@ sim_writev(struct fs *fs, int fd, const struct iovec *v, int n)
 	return proc_done(p, SIMOP_WRITE, inode_name(h->inode), rc);
 }
 
+ssize_t
+sim_copy_in(struct fs *fs, int fd, int kernel_fd, uint64_t at, size_t len)
+{
+	struct iovec v = {.iov_base = xmalloc(len + 1)};
+	ssize_t n = pread(kernel_fd, v.iov_base, len, (off_t)at);
+
+	if (n >= 0) {
+		v.iov_len = (size_t)n;
+		n = sim_writev(fs, fd, &v, 1);
+	}
+	free(v.iov_base);
+	return n;
+}
+
 /* The disk refuses this inode's dirty pages: they are lost, silently from the
  * second flush on. */
 static void
@@ -339,9 +348,9 @@ flush_handle(struct simproc *p, struct handle *h)
 		dir_flush(s, i);
 	} else {
 		inode_flush(s, i);
-		if (s->conf.fsync_covers_name) {
-			inode_flush_names(s, i);
-		}
+	}
+	if (s->conf.fsync_covers_name) {
+		inode_flush_names(s, i);
 	}
 	if (h->error != i->error) {
 		h->error = i->error;

@@ -135,6 +135,7 @@ const struct fs_ops simfs_ops = {
     .close = sim_close,
     .pread = sim_pread,
     .writev = sim_writev,
+    .copy_in = sim_copy_in,
     .sync = sim_sync,
     .allocate = sim_allocate,
     .stat = sim_stat,

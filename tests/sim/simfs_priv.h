@@ -147,6 +147,8 @@ int sim_open(
 int sim_close(struct fs *fs, int fd);
 ssize_t sim_pread(struct fs *fs, int fd, void *to, size_t len, uint64_t at);
 ssize_t sim_writev(struct fs *fs, int fd, const struct iovec *v, int n);
+ssize_t sim_copy_in(
+    struct fs *fs, int fd, int kernel_fd, uint64_t at, size_t len);
 int sim_sync(struct fs *fs, int fd, bool data_only);
 int sim_allocate(struct fs *fs, int fd, uint64_t len);
 int sim_stat(struct fs *fs, int fd, struct fs_stat *out);
