@@ -1,0 +1,88 @@
+"""imapd: what is damaged in the store costs only itself."""
+import glob
+import os
+
+import pytest
+
+MESSAGE = b"From: a@example.org\r\nSubject: hello %d\r\n\r\nbody %d\r\n"
+
+
+@pytest.fixture
+def broken(make_server):
+    """Three messages; returns the session and the files in their order."""
+    server = make_server()
+    account = server.add_account()
+    c = server.imap(account)
+    for n in range(3):
+        c.append("INBOX", MESSAGE % (n, n))
+    files = glob.glob(f"{server.home}/store/accounts/*/*/box/*/*")
+    files = sorted(f for f in files if not f.endswith(".name"))
+    assert len(files) == 3
+    c.ok("SELECT INBOX")
+    return c, files
+
+
+def test_rfc5530_3_a_file_that_is_gone(broken):
+    c, files = broken
+    os.unlink(files[1])
+    r = c.no("FETCH 1:3 BODY.PEEK[]")
+    assert r.code in (b"EXPUNGEISSUED", b"CORRUPTION")
+    assert sorted(r.fetch()) == [1, 3]
+    assert r.fetch()[3]["BODY[]"] == MESSAGE % (2, 2)
+    # What needs no file is there still.
+    data = c.ok("FETCH 1:3 (FLAGS ENVELOPE BODYSTRUCTURE)").fetch()
+    assert data[2]["ENVELOPE"][1] == b"hello 1"
+    assert c.ok("SEARCH TEXT hello").search() == [1, 3]
+
+
+@pytest.mark.parametrize("size", [0, 10, 10000])
+def test_rfc5530_3_a_file_of_another_size(broken, size):
+    c, files = broken
+    os.truncate(files[0], size)
+    r = c.no("FETCH 1:3 (UID BODY.PEEK[TEXT])")
+    assert r.code == b"CORRUPTION"
+    assert sorted(r.fetch()) == [2, 3]
+    assert c.ok("FETCH 1 ENVELOPE").fetch()[1]["ENVELOPE"][1] == b"hello 0"
+    assert c.ok("SEARCH BODY body").search() == [2, 3]
+    c.ok("NOOP")
+
+
+def test_a_file_that_is_no_file(broken):
+    c, files = broken
+    os.unlink(files[2])
+    os.mkdir(files[2])
+    r = c.no("FETCH 1:3 BODY.PEEK[]")
+    assert sorted(r.fetch()) == [1, 2]
+
+
+def test_a_damaged_message_can_be_copied_from_and_expunged(broken):
+    c, files = broken
+    os.unlink(files[1])
+    c.ok("CREATE x")
+    c.cmd("COPY 1:3 x")  # whatever the answer, the session goes on
+    c.ok("STORE 2 +FLAGS.SILENT (\\Deleted)")
+    assert c.ok("EXPUNGE").one("EXPUNGE")[0] == 2
+    assert c.ok("FETCH 1:2 BODY.PEEK[]").fetch().keys() == {1, 2}
+
+
+def test_a_journal_overwritten_with_rubbish(make_server):
+    """The account is what it was before; others notice nothing."""
+    server = make_server()
+    victim, other = server.add_account(), server.add_account()
+    for account in (victim, other):
+        with server.imap(account) as c:
+            for n in range(3):
+                c.append("INBOX", MESSAGE % (n, n))
+    server.stop()
+    journals = glob.glob(f"{server.home}/store/accounts/*/*/journal/*")
+    assert len(journals) == 2
+    with open(journals[0], "r+b") as f:
+        f.seek(-200, os.SEEK_END)
+        f.write(os.urandom(200))
+    server.start()
+    counts = []
+    for account in (victim, other):
+        with server.imap(account) as c:
+            counts.append(c.ok("SELECT INBOX").one("EXISTS")[0])
+            assert c.append("INBOX", MESSAGE % (9, 9)).ok
+    assert sorted(counts) in ([2, 3], [1, 3], [0, 3])
