@@ -193,6 +193,8 @@ large_messages_keep_what_fits(void **state)
 	    {"From: a@b\r\nTo: x@y,\r\n", " a@b.c, z", 1000,
 		DIGEST_PARTS | DIGEST_STRUCTURE,
 		DIGEST_FIELDS | DIGEST_ENVELOPE},
+	    {"From: a@b\r\nTo: x@y\r\n", " , Ann Example <ann@example.org> ",
+		150, DIGEST_PARTS | DIGEST_STRUCTURE, DIGEST_FIELDS},
 	    {"From: a@b\r\nReferences: x\r\n", " <some-id@example.org> ", 120,
 		DIGEST_PARTS | DIGEST_ENVELOPE | DIGEST_STRUCTURE,
 		DIGEST_FIELDS},
