@@ -3,7 +3,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -748,10 +747,14 @@ static int
 sync_copy(const char *path, struct fail *f)
 {
 	char *folder = xstrdup(path);
+	char *slash = strrchr(folder, '/');
 	int rc = sync_path(path, f);
 
+	if (slash != NULL) {
+		slash[slash == folder ? 1 : 0] = '\0';
+	}
 	if (rc == 0) {
-		rc = sync_path(dirname(folder), f);
+		rc = sync_path(slash != NULL ? folder : ".", f);
 	}
 	free(folder);
 	return rc;

@@ -66,6 +66,22 @@ def test_a_wrong_configuration_is_named_by_line(make_server, text, expected):
         assert word in err
 
 
+def test_prepare_makes_the_home_and_ends(make_server):
+    p = make_server(start=False)
+    assert exit_of(p, "postroom", "prepare")[0] == 0
+    assert os.path.isfile(os.path.join(p.home, "postroom.conf"))
+    with open(os.path.join(p.home, "tls/cert.pem"), "rb") as f:
+        certificate = f.read()
+    assert exit_of(p, "postroom", "prepare")[0] == 0
+    program = p.start_program("imapd")
+    with p.imap(tls=True) as imap:
+        imap.ok("NOOP")
+    program.popen.send_signal(signal.SIGTERM)
+    assert program.wait() == 0
+    with open(os.path.join(p.home, "tls/cert.pem"), "rb") as f:
+        assert f.read() == certificate
+
+
 def test_a_wrong_command_line_is_a_usage_error(make_server):
     p = make_server(start=False)
     status, _, err = exit_of(p, "postroom", "sreve")
