@@ -50,7 +50,8 @@ struct conn_limits {
 			       * more than command_ms; 0 = 100 */
 	size_t output_max;    /* gathered before c_write() waits; 32 KiB */
 	uint64_t discard_max; /* dropped of one line or text that is too long
-			       * before the connection is; 256 MiB */
+			       * before the connection is; 1 MiB of a line,
+			       * 256 MiB of a text */
 };
 
 /*

@@ -14,7 +14,8 @@
 
 enum {
 	LINE_PREFIX = 256, /* kept of a line that is too long */
-	DISCARD_MAX = 256 * 1024 * 1024,
+	LINE_DISCARD_MAX = 1024 * 1024,
+	TEXT_DISCARD_MAX = 256 * 1024 * 1024,
 };
 
 /* ---- the buffer ---- */
@@ -179,10 +180,9 @@ c_fill_bulk(struct conn *c)
 /* ---- lines ---- */
 
 static uint64_t
-discard_max(const struct conn *c)
+discard_max(const struct conn *c, uint64_t fallback)
 {
-	return c->limits->discard_max != 0 ? c->limits->discard_max
-					   : DISCARD_MAX;
+	return c->limits->discard_max != 0 ? c->limits->discard_max : fallback;
 }
 
 /*
@@ -252,7 +252,7 @@ discard_line(struct conn *c, struct sv *line_out)
 		if (lf >= 0) {
 			break;
 		}
-		if (dropped > discard_max(c)) {
+		if (dropped > discard_max(c, LINE_DISCARD_MAX)) {
 			return conn_broken(c, CONN_READS, -EPROTO);
 		}
 		conn_in_room(c, CONN_IN_FIRST);
@@ -541,7 +541,7 @@ c_dots(struct conn *c, uint64_t max, struct sink *to)
 		if (d.state == DOTS_END) {
 			break;
 		}
-		if (d.n > max && d.n - max > discard_max(c)) {
+		if (d.n > max && d.n - max > discard_max(c, TEXT_DISCARD_MAX)) {
 			return conn_broken(c, CONN_READS, -EPROTO);
 		}
 		n = fill_bulk(c, CONN_IN_BULK);

@@ -110,6 +110,9 @@ read_line(struct command *cmd, struct imap_frame *fr, enum imap_need *need)
 		reply_bad(cmd, "The line is too long");
 		return 0;
 	}
+	if (rc == -EPROTO) {
+		session_bye(cmd->im, "", "The line has no end");
+	}
 	if (rc == 0) {
 		*need = imap_frame_line(fr, line);
 	}

@@ -190,7 +190,8 @@ feed_main(void *arg)
 static void
 a_line_of_many_megabytes_is_dropped_to_its_end(void **state)
 {
-	struct pair p = pair_new(SOCK_STREAM, NULL);
+	static const struct conn_limits patient = {.discard_max = 1 << 25};
+	struct pair p = pair_new(SOCK_STREAM, &patient);
 	struct feed f = {p.peer, 'x', 20 * 1000 * 1000, SV("\r\nNOOP\r\n")};
 	pthread_t t;
 	struct sv line;
