@@ -12,6 +12,7 @@ attempt_init(struct attempt *at, struct auth *a, const struct auth_peer *peer)
 	memset(at, 0, sizeof(*at));
 	at->auth = a;
 	at->has_ip = peer->has_ip;
+	at->loopback = peer->loopback;
 	memcpy(at->ip, peer->ip, sizeof(at->ip));
 }
 
@@ -79,7 +80,7 @@ attempt_find(struct auth *a, struct sv user, struct directory_account **out,
 static struct throttle_who
 who_of(const struct attempt *at, struct sv user, const struct mailaddr *name)
 {
-	return throttle_who_make(at->has_ip ? at->ip : NULL,
+	return throttle_who_make(at->has_ip ? at->ip : NULL, at->loopback,
 	    name->local_len != 0 ? mailaddr_sv(name) : user);
 }
 

@@ -31,6 +31,7 @@ struct attempt {
 	struct auth *auth; /* borrowed */
 	uint8_t ip[16];
 	bool has_ip;
+	bool loopback;
 	uint64_t delay_ms;		   /* out: wait before answering */
 	struct directory_account *account; /* out: a reference, when good */
 };

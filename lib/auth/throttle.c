@@ -77,11 +77,12 @@ id_of(char kind, const void *p, size_t len)
 }
 
 struct throttle_who
-throttle_who_make(const uint8_t ip[16], struct sv name)
+throttle_who_make(const uint8_t ip[16], bool local, struct sv name)
 {
 	static const uint8_t mapped[12] = {
 	    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-	struct throttle_who who = {.name = id_of('n', name.p, name.len)};
+	struct throttle_who who = {
+	    .name = id_of('n', name.p, name.len), .local = local};
 	uint64_t both[2];
 
 	if (ip != NULL) {
@@ -169,17 +170,20 @@ static uint64_t
 queue_of_who(struct throttle *t, const struct throttle_who *who, int64_t now)
     REQUIRES(t->lock)
 {
-	const struct slot *peer = find(t->failures, t->sets, who->peer);
+	const struct slot *peer = NULL;
 	const struct slot *name = NULL;
-	uint64_t peer_ms = who->peer != 0 ? queue_of(peer, now) : 0;
+	uint64_t peer_ms;
 	uint64_t name_ms;
 
+	if (who->peer != 0 && !who->local) {
+		peer = find(t->failures, t->sets, who->peer);
+	}
+	peer_ms = queue_of(peer, now);
 	if (!pair_is_known(t, who->pair, now)) {
 		name = find(t->failures, t->sets, who->name);
 	}
 	name_ms = queue_of(name, now);
-	if ((peer != NULL && who->peer != 0
-		&& peer->pending >= THROTTLE_PENDING_MAX)
+	if ((peer != NULL && peer->pending >= THROTTLE_PENDING_MAX)
 	    || (name != NULL && name->pending >= THROTTLE_PENDING_MAX)) {
 		return THROTTLE_QUEUE_MAX_MS;
 	}

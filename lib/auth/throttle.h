@@ -8,7 +8,9 @@
  * side by side gain nothing.  A peer or name whose queue is longer than
  * `backlog_ms` is refused without a look at the password; so are attempts
  * past THROTTLE_PENDING_MAX that are being checked at one time.  A pair that
- * signed in before is not held up by what others do to its name.
+ * signed in before is not held up by what others do to its name.  Nor does a
+ * local peer's queue hold up anybody: a web mail on this machine signs in for
+ * all of its users from one address.  Its failures wait all the same.
  *
  * Counts halve with each `forget_ms` of quiet.  Tables have a fixed size: the
  * entry that would cost least to forget makes room.
@@ -42,6 +44,7 @@ struct throttle_conf {
 /* Whose attempt: of throttle_who_make(). */
 struct throttle_who {
 	uint64_t peer; /* 0: none */
+	bool local;    /* its failures are slowed, others are not refused */
 	uint64_t name;
 	uint64_t pair;
 };
@@ -49,9 +52,9 @@ struct throttle_who {
 struct throttle *throttle_new(const struct throttle_conf *conf);
 void throttle_free(struct throttle **t);
 
-/* `ip` is NULL for a peer without an address. */
+/* `ip` is NULL for a peer without an address; `local`: on this machine. */
 struct throttle_who throttle_who_make(
-    const uint8_t ip[16], struct sv name) MUST_CHECK;
+    const uint8_t ip[16], bool local, struct sv name) MUST_CHECK;
 
 /*
  * May this attempt be looked at?  Then exactly one of throttle_failed() and

@@ -29,7 +29,7 @@ who(unsigned n, const char *name)
 		ip[14] = 2;
 		ip[15] = (uint8_t)n;
 	}
-	return throttle_who_make(ip, sv_cstr(name));
+	return throttle_who_make(ip, false, sv_cstr(name));
 }
 
 /* One attempt with a wrong password: the wait, or 0 when it was refused. */
@@ -116,6 +116,37 @@ a_peer_is_slowed_whatever_the_name(void **state)
 }
 
 static void
+a_local_peer_is_slowed_but_holds_nobody_up(void **state)
+{
+	struct throttle *t = throttle_new(&conf);
+	struct throttle_who w = who(1, "ann");
+	struct throttle_who bob = who(1, "bob");
+	uint64_t before = 0, wait;
+
+	(void)state;
+	bob.local = true;
+	for (int i = 0; i < 8; i++) {
+		char name[2] = {(char)('c' + i), '\0'};
+
+		w = who(1, name);
+		w.local = true;
+		wait = fail_once(t, &w, 1000);
+		assert_true(wait > before || i > 5);
+		before = wait;
+	}
+	for (int i = 0; i < THROTTLE_PENDING_MAX; i++) {
+		char name[3] = {(char)('A' + i / 8), (char)('A' + i % 8)};
+
+		w = who(1, name);
+		w.local = true;
+		assert_true(throttle_admit(t, &w, 1000, &wait));
+	}
+	assert_true(throttle_admit(t, &bob, 1000, &wait));
+	throttle_good(t, &bob, 1000);
+	throttle_free(&t);
+}
+
+static void
 a_name_is_slowed_whatever_the_peer(void **state)
 {
 	struct throttle *t = throttle_new(&conf);
@@ -165,13 +196,13 @@ an_ipv6_network_is_one_peer(void **state)
 	(void)state;
 	memcpy(b, a, sizeof(b));
 	b[15] = 9;
-	assert_true(throttle_who_make(a, SV("x")).peer
-		    == throttle_who_make(b, SV("x")).peer);
+	assert_true(throttle_who_make(a, false, SV("x")).peer
+		    == throttle_who_make(b, false, SV("x")).peer);
 	b[7] = 1;
-	assert_true(throttle_who_make(a, SV("x")).peer
-		    != throttle_who_make(b, SV("x")).peer);
+	assert_true(throttle_who_make(a, false, SV("x")).peer
+		    != throttle_who_make(b, false, SV("x")).peer);
 	assert_true(who(1, "x").peer != who(2, "x").peer);
-	assert_true(throttle_who_make(NULL, SV("x")).peer == 0);
+	assert_true(throttle_who_make(NULL, false, SV("x")).peer == 0);
 }
 
 static void
@@ -207,7 +238,7 @@ a_flood_of_names_forgets_those_first_that_are_free(void **state)
 		char name[2] = {(char)n, (char)(n >> 8)};
 		struct throttle_who other = throttle_who_make(
 		    (const uint8_t[16]){0x20, 1, (uint8_t)n, (uint8_t)(n >> 8)},
-		    sv_make(name, 2));
+		    false, sv_make(name, 2));
 
 		(void)fail_once(t, &other, 1000);
 	}
@@ -287,6 +318,7 @@ main(void)
 	    cmocka_unit_test(attempts_side_by_side_gain_nothing),
 	    cmocka_unit_test(attempts_being_checked_are_bounded),
 	    cmocka_unit_test(a_peer_is_slowed_whatever_the_name),
+	    cmocka_unit_test(a_local_peer_is_slowed_but_holds_nobody_up),
 	    cmocka_unit_test(a_name_is_slowed_whatever_the_peer),
 	    cmocka_unit_test(who_signed_in_before_is_not_held_up_by_others),
 	    cmocka_unit_test(an_ipv6_network_is_one_peer),
