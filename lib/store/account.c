@@ -11,6 +11,8 @@
 #include "store/hint.h"
 #include "store/watch_priv.h"
 
+enum { WEIGHT_MESSAGE = 160 }; /* octets, with its share of the rest */
+
 /* ---- the table; all with the store's lock ---- */
 
 static void
@@ -28,6 +30,7 @@ idle_remove(struct store *s, struct account *a)
 	}
 	a->idle_prev = a->idle_next = NULL;
 	s->n_idle--;
+	s->idle_weight -= a->weight;
 }
 
 static void
@@ -41,6 +44,7 @@ idle_append(struct store *s, struct account *a)
 	}
 	s->idle_last = a;
 	s->n_idle++;
+	s->idle_weight += a->weight;
 }
 
 static struct account *
@@ -176,6 +180,19 @@ account_open(
 	return 0;
 }
 
+static uint64_t
+weigh(struct account *a)
+{
+	uint64_t messages = 0;
+
+	lock_acquire(&a->lock);
+	if (a->loaded) {
+		messages = a->replay.view->usage.messages;
+	}
+	lock_release(&a->lock);
+	return sizeof(*a) + messages * WEIGHT_MESSAGE;
+}
+
 void
 account_close(struct account **account)
 {
@@ -192,27 +209,30 @@ account_close(struct account **account)
 	ASSERT(a->refs > 0);
 	if (--a->refs == 0) {
 		if (map_get(&s->accounts, sv_cstr(a->id)) == a) {
+			a->weight = weigh(a);
 			idle_append(s, a);
 		} else {
 			last = true;
 		}
 	}
-	bool many = s->n_idle > s->conf.accounts_max;
+	bool many = s->n_idle > s->conf.accounts_max
+		    || s->idle_weight > s->conf.cache_max;
 	lock_release(&s->lock);
 	if (last) {
 		account_free(a);
 	}
 	if (many) {
-		accounts_drop_idle(s, s->conf.accounts_max);
+		accounts_drop_idle(s, s->conf.accounts_max, s->conf.cache_max);
 	}
 }
 
 void
-accounts_drop_idle(struct store *s, unsigned keep)
+accounts_drop_idle(struct store *s, unsigned keep, uint64_t octets)
 {
 	for (;;) {
 		lock_acquire(&s->lock);
-		struct account *a = s->n_idle > keep ? s->idle_first : NULL;
+		bool many = s->n_idle > keep || s->idle_weight > octets;
+		struct account *a = many ? s->idle_first : NULL;
 
 		if (a != NULL) {
 			idle_remove(s, a);

@@ -10,8 +10,9 @@
 
 #include "store/store_priv.h"
 
-/* Drop idle accounts until at most `keep` are left. */
-void accounts_drop_idle(struct store *s, unsigned keep);
+/* Drop idle accounts, the longest unused first, until at most `keep` are left
+ * and they take at most `octets`. */
+void accounts_drop_idle(struct store *s, unsigned keep, uint64_t octets);
 
 /* A hint came: what is below `flushed` is on disk; wake the watches. */
 void account_heard(struct account *a, place_t flushed);

@@ -45,7 +45,7 @@ make_folder(struct fs *fs, const char *path, struct fail *f)
 
 /* The volume's generation; absent means 0. */
 static int
-read_generation(struct store *s, struct fail *f)
+read_generation(struct store *s, uint64_t *out, struct fail *f)
 {
 	struct buf text = {0};
 	uint64_t generation = 0;
@@ -59,7 +59,64 @@ read_generation(struct store *s, struct fail *f)
 		rc = fail_set(f, FAIL_CORRUPT, "generation: not a number");
 	}
 	buf_deinit(&text);
+	*out = generation;
+	return rc;
+}
+
+void
+store_look_at_generation(struct store *s)
+{
+	struct fail f = {0};
+	uint64_t generation;
+
+	if (read_generation(s, &generation, &f) != 0
+	    || generation == s->generation) {
+		return;
+	}
+	LOG(LOG_INFO, "store.generation", kv_u64("number", generation));
 	s->generation = generation;
+	s->read_only = false;
+}
+
+int
+store_raise_generation(struct store *store, struct fail *f)
+{
+	struct fs *fs = store->fs;
+	char text[GENERATION_MAX];
+	char path[64];
+	uint64_t generation;
+
+	if (read_generation(store, &generation, f) != 0) {
+		return -1;
+	}
+	(void)snprintf(path, sizeof(path), "tmp/generation.%016llx",
+	    (unsigned long long)fs_random(fs));
+	int n = snprintf(
+	    text, sizeof(text), "%llu\n", (unsigned long long)generation + 1);
+	int fd =
+	    fs_open(fs, FS_ROOT, path, O_WRONLY | O_CREAT | O_EXCL, FILE_MODE);
+
+	if (fd < 0) {
+		return fail_err(f, -fd, "create %s", path);
+	}
+	struct iovec v = {text, (size_t)n};
+	int rc = file_write(fs, fd, &v, 1, f);
+
+	if (rc == 0) {
+		int err = fs_sync(fs, fd);
+
+		rc = err == 0 ? 0 : fail_err(f, -err, "flush %s", path);
+	}
+	fs_close(fs, &fd);
+	if (rc == 0) {
+		int err = fs_rename(fs, FS_ROOT, path, FS_ROOT, "generation");
+
+		rc = err == 0 ? store_sync_path(store, FS_ROOT, ".", f)
+			      : fail_err(f, -err, "rename %s", path);
+	}
+	if (rc == 0) {
+		store_look_at_generation(store);
+	}
 	return rc;
 }
 
@@ -86,7 +143,13 @@ prepare(struct store *s, struct fail *f)
 	if (store_sync_path(s, FS_ROOT, ".", f) != 0) {
 		return -1;
 	}
-	return read_generation(s, f);
+	uint64_t generation;
+
+	if (read_generation(s, &generation, f) != 0) {
+		return -1;
+	}
+	s->generation = generation;
+	return 0;
 }
 
 static void
@@ -166,7 +229,7 @@ store_close(struct store **store)
 	}
 	hint_close(&s->hint);
 	upkeep_stop(&s->upkeep);
-	accounts_drop_idle(s, 0);
+	accounts_drop_idle(s, 0, 0);
 	if (s->accounts.n != 0) {
 		/* Still held by sessions that the program did not end. */
 		LOG(LOG_WARN, "store.close", kv_u64("held", s->accounts.n));

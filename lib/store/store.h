@@ -86,6 +86,14 @@ void store_close(struct store **store);
 int store_open_path(const struct store_conf *conf, const char *path,
     struct store **out, struct fail *f) MUST_CHECK;
 
+/*
+ * After a flush failed, nothing more is acknowledged on the volume by the
+ * process that saw it.  Once the disk is mended, raise the generation: every
+ * process that has the store open takes it up within 10 s, acknowledges
+ * again, and goes on in new journal segments.
+ */
+int store_raise_generation(struct store *store, struct fail *f) MUST_CHECK;
+
 /* ---- accounts ---- */
 
 /* Make the account's tree with an INBOX.  Making one that exists is no

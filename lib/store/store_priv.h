@@ -65,6 +65,7 @@ struct store {
 	struct account *idle_first GUARDED_BY(lock); /* oldest first */
 	struct account *idle_last GUARDED_BY(lock);
 	unsigned n_idle GUARDED_BY(lock);
+	uint64_t idle_weight GUARDED_BY(lock); /* octets, about */
 	unsigned n_flushing GUARDED_BY(lock);
 	pthread_cond_t flush_done; /* with `lock` */
 };
@@ -85,6 +86,7 @@ struct account {
 	/* Guarded by the store's lock. */
 	unsigned refs;
 	struct account *idle_prev, *idle_next;
+	uint64_t weight; /* while idle: octets that it takes, about */
 
 	struct lock lock;
 	/* The newest segment known to be live; the one that `replay` stands
@@ -128,6 +130,9 @@ void store_flush_end(struct store *s);
  * is acknowledged on this volume. */
 int store_flush_failed(
     struct store *s, int err, const char *what, struct fail *f) MUST_CHECK;
+
+/* Take over a generation that was raised while we run. */
+void store_look_at_generation(struct store *s);
 
 /* Flush a file or folder by its path below an account. */
 int store_sync_path(

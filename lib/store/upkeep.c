@@ -59,6 +59,9 @@ run(void *arg)
 
 	for (unsigned slice = 0; !nap(u); slice = (slice + 1) % POLL_SLICES) {
 		poll_slice(u->store, slice);
+		if (slice == 0) {
+			store_look_at_generation(u->store);
+		}
 	}
 	return NULL;
 }
