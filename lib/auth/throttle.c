@@ -20,6 +20,7 @@ struct slot {
 	uint64_t id;  /* 0: empty */
 	int64_t free; /* when its queue of delays ends */
 	int64_t last; /* when something was last counted */
+	int64_t good; /* of a pair: when it last signed in */
 	uint32_t count;
 	uint32_t pending;
 };
@@ -29,7 +30,7 @@ struct throttle {
 	size_t sets;
 	struct lock lock;
 	struct slot *failures; /* of peers and names: sets * WAYS */
-	struct slot *pairs;    /* the same number; `last` alone is used */
+	struct slot *pairs;    /* the same number, of those that signed in */
 };
 
 struct throttle *
@@ -111,7 +112,30 @@ find(struct slot *table, size_t sets, uint64_t id)
 	return NULL;
 }
 
-/* The one of `id`, or a fresh one in place of that which is free first. */
+static int64_t
+last_used(const struct slot *s)
+{
+	return s->last > s->good ? s->last : s->good;
+}
+
+/* Does `a` cost less to forget than `b`?  An empty one costs nothing; then
+ * come those that hold nobody up, the longest unused first. */
+static bool
+cheaper(const struct slot *a, const struct slot *b)
+{
+	if (a->id == 0 || b->id == 0) {
+		return a->id == 0 && b->id != 0;
+	}
+	if ((a->pending == 0) != (b->pending == 0)) {
+		return a->pending == 0;
+	}
+	if (a->free != b->free) {
+		return a->free < b->free;
+	}
+	return last_used(a) < last_used(b);
+}
+
+/* The one of `id`, or a fresh one in place of the cheapest. */
 static struct slot *
 find_or_make(struct slot *table, size_t sets, uint64_t id)
 {
@@ -122,13 +146,8 @@ find_or_make(struct slot *table, size_t sets, uint64_t id)
 		return s;
 	}
 	s = &set[0];
-	for (size_t i = 0; i < WAYS && s->id != 0; i++) {
-		bool idle = set[i].pending == 0;
-
-		if (set[i].id == 0 || (idle && s->pending != 0)
-		    || (idle && set[i].free < s->free)
-		    || (idle && set[i].free == s->free
-			&& set[i].last < s->last)) {
+	for (size_t i = 1; i < WAYS; i++) {
+		if (cheaper(&set[i], s)) {
 			s = &set[i];
 		}
 	}
@@ -157,74 +176,93 @@ queue_of(const struct slot *s, int64_t now)
 	return s != NULL && s->free > now ? (uint64_t)(s->free - now) : 0;
 }
 
-static bool
-pair_is_known(struct throttle *t, uint64_t pair, int64_t now) REQUIRES(t->lock)
-{
-	const struct slot *s = find(t->pairs, t->sets, pair);
-
-	return s != NULL && now - s->last < pair_ms;
-}
-
-/* The longer queue of the two; more than any for one that is too busy. */
-static uint64_t
-queue_of_who(struct throttle *t, const struct throttle_who *who, int64_t now)
+/* The slot of a pair that signed in before, or NULL. */
+static struct slot *
+known_pair(struct throttle *t, const struct throttle_who *who, int64_t now)
     REQUIRES(t->lock)
 {
-	const struct slot *peer = NULL;
-	const struct slot *name = NULL;
-	uint64_t peer_ms;
-	uint64_t name_ms;
+	struct slot *s = find(t->pairs, t->sets, who->pair);
 
-	if (who->peer != 0 && !who->local) {
-		peer = find(t->failures, t->sets, who->peer);
-	}
-	peer_ms = queue_of(peer, now);
-	if (!pair_is_known(t, who->pair, now)) {
+	return s != NULL && now - s->good < pair_ms ? s : NULL;
+}
+
+static bool
+too_long(const struct throttle *t, const struct slot *s, int64_t now)
+{
+	return s != NULL
+	       && (queue_of(s, now) > t->conf.backlog_ms
+		   || s->pending >= THROTTLE_PENDING_MAX);
+}
+
+/* Is the queue of the peer too long, or that of the name?  A known pair has
+ * one of its own in place of the name's. */
+static bool
+held_up(struct throttle *t, const struct throttle_who *who, int64_t now)
+    REQUIRES(t->lock)
+{
+	const struct slot *name = known_pair(t, who, now);
+
+	if (name == NULL) {
 		name = find(t->failures, t->sets, who->name);
 	}
-	name_ms = queue_of(name, now);
-	if ((peer != NULL && peer->pending >= THROTTLE_PENDING_MAX)
-	    || (name != NULL && name->pending >= THROTTLE_PENDING_MAX)) {
-		return THROTTLE_QUEUE_MAX_MS;
+	if (who->peer != 0 && !who->local
+	    && too_long(t, find(t->failures, t->sets, who->peer), now)) {
+		return true;
 	}
-	return peer_ms > name_ms ? peer_ms : name_ms;
+	return too_long(t, name, now);
 }
 
 bool
-throttle_admit(struct throttle *t, const struct throttle_who *who,
-    int64_t now_ms, uint64_t *wait_ms_out)
+throttle_admit(struct throttle *t, struct throttle_who *who, int64_t now_ms,
+    uint64_t *wait_ms_out)
 {
-	uint64_t queue;
+	struct slot *pair;
+	bool admitted;
 
 	lock_acquire(&t->lock);
-	queue = queue_of_who(t, who, now_ms);
-	if (queue <= t->conf.backlog_ms) {
+	admitted = !held_up(t, who, now_ms);
+	if (admitted) {
 		if (who->peer != 0) {
 			find_or_make(t->failures, t->sets, who->peer)
 			    ->pending++;
 		}
-		find_or_make(t->failures, t->sets, who->name)->pending++;
+		pair = known_pair(t, who, now_ms);
+		who->known = pair != NULL;
+		if (pair == NULL) {
+			pair = find_or_make(t->failures, t->sets, who->name);
+		}
+		pair->pending++;
 	}
 	lock_release(&t->lock);
 	*wait_ms_out = t->conf.backlog_ms + t->conf.delay_ms;
-	return queue <= t->conf.backlog_ms;
+	return admitted;
+}
+
+/* What is counted beside the peer: the pair, if it was known and still is
+ * there, else the name. */
+static struct slot *
+counted(struct throttle *t, const struct throttle_who *who) REQUIRES(t->lock)
+{
+	struct slot *s = NULL;
+
+	if (who->known) {
+		s = find(t->pairs, t->sets, who->pair);
+	}
+	return s != NULL ? s : find_or_make(t->failures, t->sets, who->name);
 }
 
 static void
-end_pending(struct throttle *t, uint64_t id) REQUIRES(t->lock)
+end_pending(struct slot *s)
 {
-	struct slot *s = find(t->failures, t->sets, id);
-
-	if (s != NULL && s->pending > 0) {
+	if (s->pending > 0) {
 		s->pending--;
 	}
 }
 
 /* Another failure; how long its answer has to wait. */
 static uint64_t
-charge(struct throttle *t, uint64_t id, int64_t now) REQUIRES(t->lock)
+charge(const struct throttle *t, struct slot *s, int64_t now)
 {
-	struct slot *s = find_or_make(t->failures, t->sets, id);
 	uint64_t delay = t->conf.delay_ms;
 	int64_t latest = now + THROTTLE_QUEUE_MAX_MS;
 
@@ -253,31 +291,37 @@ throttle_failed(
     struct throttle *t, const struct throttle_who *who, int64_t now_ms)
 {
 	uint64_t most = t->conf.backlog_ms + t->conf.delay_max_ms;
-	uint64_t peer = 0, name;
+	uint64_t peer_ms = 0, name_ms;
+	struct slot *s;
 
 	lock_acquire(&t->lock);
 	if (who->peer != 0) {
-		end_pending(t, who->peer);
-		peer = charge(t, who->peer, now_ms);
+		s = find_or_make(t->failures, t->sets, who->peer);
+		end_pending(s);
+		peer_ms = charge(t, s, now_ms);
 	}
-	end_pending(t, who->name);
-	name = charge(t, who->name, now_ms);
+	s = counted(t, who);
+	end_pending(s);
+	name_ms = charge(t, s, now_ms);
 	lock_release(&t->lock);
-	if (peer > name) {
-		name = peer;
+	if (peer_ms > name_ms) {
+		name_ms = peer_ms;
 	}
-	return name < most ? name : most;
+	return name_ms < most ? name_ms : most;
 }
 
 void
 throttle_good(
     struct throttle *t, const struct throttle_who *who, int64_t now_ms)
 {
+	struct slot *pair;
+
 	lock_acquire(&t->lock);
 	if (who->peer != 0) {
-		end_pending(t, who->peer);
+		end_pending(find_or_make(t->failures, t->sets, who->peer));
 	}
-	end_pending(t, who->name);
-	find_or_make(t->pairs, t->sets, who->pair)->last = now_ms;
+	end_pending(counted(t, who));
+	pair = find_or_make(t->pairs, t->sets, who->pair);
+	pair->good = now_ms;
 	lock_release(&t->lock);
 }

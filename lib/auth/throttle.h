@@ -7,10 +7,13 @@
  * each further one; delays queue up behind each other, so that connections
  * side by side gain nothing.  A peer or name whose queue is longer than
  * `backlog_ms` is refused without a look at the password; so are attempts
- * past THROTTLE_PENDING_MAX that are being checked at one time.  A pair that
- * signed in before is not held up by what others do to its name.  Nor does a
- * local peer's queue hold up anybody: a web mail on this machine signs in for
- * all of its users from one address.  Its failures wait all the same.
+ * past THROTTLE_PENDING_MAX that are being checked at one time.
+ *
+ * A pair that signed in before has a queue of its own in place of the name's:
+ * what others do to the name does not hold it up, and it gets no more tries
+ * than they.  The queue of a peer on this machine holds nobody up: a web mail
+ * signs in for all of its users from one address.  Its failures wait all the
+ * same, and are counted by name or pair.
  *
  * Counts halve with each `forget_ms` of quiet.  Tables have a fixed size: the
  * entry that would cost least to forget makes room.
@@ -47,6 +50,7 @@ struct throttle_who {
 	bool local;    /* its failures are slowed, others are not refused */
 	uint64_t name;
 	uint64_t pair;
+	bool known; /* the pair signed in before; set by throttle_admit() */
 };
 
 struct throttle *throttle_new(const struct throttle_conf *conf);
@@ -61,7 +65,7 @@ struct throttle_who throttle_who_make(
  * throttle_good() follows.  Else `*wait_ms_out` is how long to wait before
  * saying no.
  */
-bool throttle_admit(struct throttle *t, const struct throttle_who *who,
+bool throttle_admit(struct throttle *t, struct throttle_who *who,
     int64_t now_ms, uint64_t *wait_ms_out) MUST_CHECK;
 
 /* Milliseconds to wait before answering. */

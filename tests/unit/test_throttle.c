@@ -34,7 +34,7 @@ who(unsigned n, const char *name)
 
 /* One attempt with a wrong password: the wait, or 0 when it was refused. */
 static uint64_t
-fail_once(struct throttle *t, const struct throttle_who *w, int64_t now)
+fail_once(struct throttle *t, struct throttle_who *w, int64_t now)
 {
 	uint64_t wait;
 
@@ -147,6 +147,30 @@ a_local_peer_is_slowed_but_holds_nobody_up(void **state)
 }
 
 static void
+a_local_peer_gets_no_more_tries_at_a_name_than_others(void **state)
+{
+	struct throttle *t = throttle_new(&conf);
+	uint64_t wait;
+
+	(void)state;
+	for (int known = 0; known < 2; known++) {
+		struct throttle_who w = who(1, known == 0 ? "ann" : "bob");
+		int tried = 0;
+
+		w.local = true;
+		if (known != 0) {
+			assert_true(throttle_admit(t, &w, 1000, &wait));
+			throttle_good(t, &w, 1000);
+		}
+		while (fail_once(t, &w, 1000) != 0) {
+			tried++;
+		}
+		assert_int_equal(tried, 5);
+	}
+	throttle_free(&t);
+}
+
+static void
 a_name_is_slowed_whatever_the_peer(void **state)
 {
 	struct throttle *t = throttle_new(&conf);
@@ -169,6 +193,8 @@ who_signed_in_before_is_not_held_up_by_others(void **state)
 	struct throttle_who home = who(1, "ann");
 	struct throttle_who away = who(2, "ann");
 	uint64_t wait;
+	int64_t now;
+	int tried;
 
 	(void)state;
 	assert_true(throttle_admit(t, &home, 1000, &wait));
@@ -182,9 +208,15 @@ who_signed_in_before_is_not_held_up_by_others(void **state)
 	assert_false(throttle_admit(t, &away, 1000, &wait));
 	/* From there it may fail as often as anybody. */
 	(void)throttle_failed(t, &home, 1000);
-	while (fail_once(t, &home, 1000) != 0) {
+	for (tried = 1; fail_once(t, &home, 1000) != 0;) {
+		tried++;
 	}
+	assert_int_equal(tried, 5);
 	assert_false(throttle_admit(t, &home, 1000, &wait));
+	/* What it did holds up nobody but itself. */
+	now = 1000 + THROTTLE_QUEUE_MAX_MS;
+	assert_true(throttle_admit(t, &away, now, &wait));
+	throttle_good(t, &away, now);
 	throttle_free(&t);
 }
 
@@ -319,6 +351,8 @@ main(void)
 	    cmocka_unit_test(attempts_being_checked_are_bounded),
 	    cmocka_unit_test(a_peer_is_slowed_whatever_the_name),
 	    cmocka_unit_test(a_local_peer_is_slowed_but_holds_nobody_up),
+	    cmocka_unit_test(
+		a_local_peer_gets_no_more_tries_at_a_name_than_others),
 	    cmocka_unit_test(a_name_is_slowed_whatever_the_peer),
 	    cmocka_unit_test(who_signed_in_before_is_not_held_up_by_others),
 	    cmocka_unit_test(an_ipv6_network_is_one_peer),
