@@ -187,15 +187,16 @@ start_service(const struct service *sv, const struct settings *set,
     struct arena *arena, struct fail *f)
 {
 	prepare_process(set);
+	/* start() registers its counters, which must be before stat_open(). */
 	if (open_listeners(sv, set, arena, f) != 0
 	    || (sv->needs_tls && load_tls(set, f) != 0)
 	    || give_up_rights(sv, set, arena, f) != 0
+	    || (sv->start != NULL && sv->start(set, f) != 0)
 	    || stat_open(settings_path(set, "run/stat", arena), sv->name, f)
 		   != 0) {
 		return -1;
 	}
-	if ((sv->start != NULL && sv->start(set, f) != 0)
-	    || start_sessions(set, arena, f) != 0) {
+	if (start_sessions(set, arena, f) != 0) {
 		stat_close();
 		return -1;
 	}
