@@ -78,6 +78,7 @@ account_new(struct store *s, const char *id, int dir)
 	memcpy(a->id, id, ACCOUNT_ID_LEN + 1);
 	a->dir = dir;
 	a->refs = 1;
+	a->tail_max = s->conf.checkpoint_tail;
 	lock_init(&a->lock, LOCK_ACCOUNT);
 	return a;
 }
@@ -281,6 +282,40 @@ account_changed(struct account *a, place_t flushed)
 		hint_send(a->store->hint, a->id, flushed);
 	}
 	account_heard(a, flushed);
+}
+
+/* Has its tail grown, or was its floor not raised for two days? */
+static bool
+is_due(struct account *a, int64_t now_ms)
+{
+	lock_acquire(&a->lock);
+	bool due = !a->gone && !a->lost && a->upkeep_after_ms <= now_ms
+		   && (a->tail > a->tail_max
+		       || (a->segment != NULL
+			   && a->segment->header.floor_ms + ACCOUNT_COLLECT_MS
+				  < now_ms));
+	lock_release(&a->lock);
+	return due;
+}
+
+struct account *
+account_due(struct store *s, int64_t now_ms)
+{
+	struct account *found = NULL;
+	struct map_iter it = {0};
+	struct sv id;
+	void *value;
+
+	lock_acquire(&s->lock);
+	while (found == NULL && map_next(&s->accounts, &it, &id, &value)) {
+		struct account *a = value;
+
+		if (is_due(a, now_ms)) {
+			found = find_locked(s, a->id);
+		}
+	}
+	lock_release(&s->lock);
+	return found;
 }
 
 struct watched {

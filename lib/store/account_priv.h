@@ -21,5 +21,11 @@ void account_heard(struct account *a, place_t flushed);
  * this process, in an array that the caller frees. */
 size_t accounts_watched(struct store *s, struct account ***out);
 
+/* The floor is a day behind: one that stands so long was not raised today. */
+enum { ACCOUNT_COLLECT_MS = 2 * 24 * 3600 * 1000 };
+
+/* One that asks for a checkpoint or for collection, a reference; or NULL. */
+struct account *account_due(struct store *s, int64_t now_ms);
+
 /* Its history changed below us: the next account_open() begins anew. */
 void account_forget(struct account *a);

@@ -8,6 +8,7 @@
 
 #include "base/hash.h"
 #include "base/mem.h"
+#include "store/account_priv.h"
 #include "store/journal_priv.h"
 #include "store/mutate_priv.h"
 
@@ -412,6 +413,89 @@ account_checkpoint(struct account *a, struct fail *f)
 	}
 	freeze_drop(&z);
 	return rc;
+}
+
+/* ---- when it is time ---- */
+
+enum { TAIL_PART = 16 }; /* of a snapshot's octets; replay costs as much */
+
+/* How long a tail may grow: short for a small account, in proportion for a
+ * large one, whose checkpoint costs more. */
+static uint64_t
+tail_max(struct account *a, uint64_t octets)
+{
+	uint64_t max = a->store->conf.checkpoint_tail;
+
+	return octets / TAIL_PART > max ? octets / TAIL_PART : max;
+}
+
+static void
+tail_begins(struct account *a, uint64_t octets)
+{
+	lock_acquire(&a->lock);
+	a->tail = 0;
+	a->tail_max = tail_max(a, octets);
+	lock_release(&a->lock);
+}
+
+/* Octets of the newest snapshot; 0: there is none. */
+static uint64_t
+newest_octets(struct account *a)
+{
+	struct snap_manifest m;
+	struct snap_name *names;
+	struct fail ignored;
+	uint64_t sum = 0;
+	size_t n;
+
+	if (snap_list(a->store->fs, a->dir, &names, &n, &ignored) != 0) {
+		return 0;
+	}
+	if (n != 0
+	    && snap_open(a->store->fs, a->dir, &names[0], &m, &ignored) == 0) {
+		for (size_t i = 0; i < m.n_chunks; i++) {
+			sum += m.chunks[i].size;
+		}
+		snap_manifest_deinit(&m);
+	}
+	free(names);
+	return sum;
+}
+
+static bool
+floor_is_old(struct account *a)
+{
+	int64_t now = fs_now_ms(a->store->fs);
+
+	lock_acquire(&a->lock);
+	bool old = a->segment != NULL
+		   && a->segment->header.floor_ms + ACCOUNT_COLLECT_MS < now;
+	lock_release(&a->lock);
+	return old;
+}
+
+int
+account_upkeep(struct account *a, bool *done, struct fail *f)
+{
+	uint64_t max = tail_max(a, newest_octets(a));
+	bool collect = floor_is_old(a);
+
+	lock_acquire(&a->lock);
+	bool longer = a->tail > max;
+	a->tail_max = max;
+	lock_release(&a->lock);
+
+	*done = longer || collect;
+	if (*done && account_checkpoint(a, f) != 0) {
+		return -1;
+	}
+	if (collect && account_collect(a, f) != 0) {
+		return -1;
+	}
+	if (*done) {
+		tail_begins(a, newest_octets(a));
+	}
+	return 0;
 }
 
 /* ---- removing ---- */

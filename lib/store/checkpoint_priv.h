@@ -24,6 +24,10 @@ void freeze_drop(struct freeze *z);
 int checkpoint_write(struct account *a, const struct freeze *z, bool again,
     struct fail *f) MUST_CHECK;
 
+/* Checkpoint if the journal behind the newest snapshot is long for what the
+ * account holds; collect if that was not done for a day.  *done: either. */
+int account_upkeep(struct account *a, bool *done, struct fail *f) MUST_CHECK;
+
 /* A file with these octets, flushed. */
 int file_make(struct store *s, int dir, const char *path, struct sv octets,
     struct fail *f) MUST_CHECK;

@@ -44,8 +44,8 @@ remove_folder(struct account *a, const char *path, struct fail *f)
 	return snap_remove(fs, a->dir, away, f);
 }
 
-static int
-remove_snapshot(struct account *a, const struct snap_name *name, struct fail *f)
+int
+snapshot_remove(struct account *a, const struct snap_name *name, struct fail *f)
 {
 	char path[SNAP_PATH_SIZE];
 
@@ -106,7 +106,7 @@ remove_snapshots(
     struct account *a, const struct generations *g, size_t keep, struct fail *f)
 {
 	for (size_t i = keep; i < g->n; i++) {
-		if (remove_snapshot(a, &g->names[i], f) != 0) {
+		if (snapshot_remove(a, &g->names[i], f) != 0) {
 			return -1;
 		}
 	}

@@ -38,6 +38,10 @@ void generations_deinit(struct generations *g);
 int generations_verify(struct fs *fs, int account_dir,
     const struct generations *g, struct fail *f) MUST_CHECK;
 
+/* Out of sight first, then away.  What is gone is no failure. */
+int snapshot_remove(
+    struct account *a, const struct snap_name *name, struct fail *f) MUST_CHECK;
+
 /* Files that a state names: live messages and graves. */
 struct named;
 struct named *named_new(const struct view *v);

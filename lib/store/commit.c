@@ -301,6 +301,7 @@ commit_flush(struct commit *c, struct fail *f)
 	}
 	c->end = st.size;
 	lock_acquire(&a->lock);
+	a->tail += a->loaded ? 0 : c->framed.len;
 	if (a->segment == c->segment && st.size > a->size) {
 		a->size = st.size;
 	}

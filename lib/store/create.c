@@ -17,6 +17,7 @@
 #include "store/journal_priv.h"
 
 enum {
+	FLOOR_BEHIND_MS = 24 * 3600 * 1000,
 	TREE_DEPTH = 4, /* tmp/x/box/id/message, at most */
 	TREE_PATH_SIZE = 512,
 };
@@ -98,6 +99,8 @@ make_first_segment(struct store *s, int dir, struct fail *f)
 	    .boot_id = {s->boot_id[0], s->boot_id[1]},
 	    .generation = s->generation,
 	    .created_ms = fs_now_ms(s->fs),
+	    /* Nothing is older: to be raised in a day's time. */
+	    .floor_ms = fs_now_ms(s->fs) - FLOOR_BEHIND_MS,
 	};
 
 	if (segment_make(s->fs, dir, &h, &seg, f) != 0) {

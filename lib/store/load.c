@@ -43,6 +43,7 @@ replay_segment(struct replay *r, struct segment *seg, bool *sealed,
 		}
 	} while (rc == 0 && scan.end == SCAN_MORE);
 	if (rc == 0) {
+		r->read += scan.at - r->offset;
 		note_position(r, &scan);
 		*sealed = scan.end == SCAN_SEAL;
 		*seal = scan.seal;
@@ -162,6 +163,7 @@ load(struct account *a, struct fail *f)
 		a->clean = r.offset;
 		a->size = r.offset;
 		a->gone = a->gone || r.gone;
+		a->tail = r.read;
 		a->replay = r;
 		a->loaded = true;
 		seg = old;
@@ -235,6 +237,7 @@ apply_batch(struct account *a, const struct stand *s, uint64_t offset,
 			replay_apply(&a->replay, &scan->rec[i],
 			    claim_pending(a, &scan->rec[i]));
 		}
+		a->tail += scan->at - a->replay.offset;
 		note_position(&a->replay, scan);
 		a->clean = scan->at;
 		if (scan->at > a->size) {

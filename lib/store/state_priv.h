@@ -135,7 +135,8 @@ struct replay {
 	struct seg_name segment;
 	uint64_t offset;
 	unsigned char before[RECORD_TAIL]; /* the octets before it */
-	bool gone; /* a SEAL without a next: the account is closed */
+		bool gone; /* a SEAL without a next: the account is closed */
+	uint64_t read; /* octets of the journal read since it was begun */
 };
 
 /* The state before the first record of an account. */

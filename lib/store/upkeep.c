@@ -4,11 +4,17 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "store/account_priv.h"
+#include "store/checkpoint_priv.h"
 #include "store/watch_priv.h"
 
-enum { POLL_SLICES = 10 }; /* seconds for a round */
+enum {
+	POLL_SLICES = 10, /* seconds for a round */
+	UPKEEP_A_SECOND = 8,
+	PUT_OFF_MS = 10 * 60 * 1000,
+};
 
 struct upkeep {
 	struct store *store;
@@ -32,6 +38,47 @@ poll_slice(struct store *s, unsigned slice)
 		account_close(&list[i]);
 	}
 	free(list);
+}
+
+/* A failure is not to be met again each second. */
+static void
+put_off(struct account *a)
+{
+	int64_t now = fs_now_ms(a->store->fs);
+
+	lock_acquire(&a->lock);
+	a->upkeep_after_ms = now + PUT_OFF_MS;
+	lock_release(&a->lock);
+}
+
+static void
+maintain(struct account *a)
+{
+	struct fail f = {0};
+	bool done;
+
+	if (account_upkeep(a, &done, &f) != 0) {
+		LOG(LOG_WARN, "account.upkeep", kv_str("account", a->id),
+		    kv_fail(&f));
+		put_off(a);
+	} else if (done) {
+		LOG(LOG_DEBUG, "account.upkeep", kv_str("account", a->id));
+	}
+}
+
+/* A few each second, so that they do not come in herds. */
+static void
+maintain_some(struct store *s)
+{
+	for (unsigned i = 0; s->conf.maintenance && i < UPKEEP_A_SECOND; i++) {
+		struct account *a = account_due(s, fs_now_ms(s->fs));
+
+		if (a == NULL) {
+			return;
+		}
+		maintain(a);
+		account_close(&a);
+	}
 }
 
 /* Sleep a second; true: stop. */
@@ -62,6 +109,7 @@ run(void *arg)
 		if (slice == 0) {
 			store_look_at_generation(u->store);
 		}
+		maintain_some(u->store);
 	}
 	return NULL;
 }

@@ -1,0 +1,192 @@
+/*
+ * Verify all that an account consists of, and mend what can be mended.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "store/check_priv.h"
+#include "store/journal_priv.h"
+
+/* ---- the journal ---- */
+
+static int
+check_segment(
+    const struct check *c, const struct seg_name *name, struct fail *f)
+{
+	struct account *a = c->account;
+	char text[SEG_NAME_SIZE];
+	struct segment *seg;
+	struct scan scan;
+	int rc;
+
+	seg_name_write(name, text);
+	if (segment_open(a->store->fs, a->dir, name, &seg, f) != 0) {
+		if (f->kind == FAIL_CORRUPT) {
+			check_report(c, "journal/%s: %s", text, f->text);
+		}
+		return f->kind == FAIL_CORRUPT || f->kind == FAIL_ABSENT ? 0
+									 : -1;
+	}
+	scan_init(&scan, seg, SEG_HEADER);
+	do {
+		rc = scan_next(&scan, f);
+	} while (rc == 0 && scan.end == SCAN_MORE);
+	if (rc == 0 && scan.gaps != 0) {
+		check_report(c, "journal/%s: %llu octets are no record", text,
+		    (unsigned long long)scan.gaps);
+	}
+	scan_deinit(&scan);
+	segment_unref(&seg);
+	return rc;
+}
+
+static int
+check_journal(const struct check *c, struct fail *f)
+{
+	struct seg_name *names;
+	size_t n;
+	int rc = 0;
+
+	if (journal_list(c->account, &names, &n, f) != 0) {
+		return -1;
+	}
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		rc = check_segment(c, &names[i], f);
+	}
+	free(names);
+	return rc;
+}
+
+/* ---- snapshots ---- */
+
+/* 1: damaged, 0: whole or gone, -1. */
+static int
+check_snapshot(
+    const struct check *c, const struct snap_name *name, struct fail *f)
+{
+	struct account *a = c->account;
+	struct snap_manifest m;
+	struct replay r;
+	int rc;
+
+	rc = snap_open(a->store->fs, a->dir, name, &m, f);
+	if (rc == 0) {
+		rc = snap_load(a->store->fs, a->dir, name, &r, f);
+		if (rc == 0 && replay_hash(&r) != m.hash) {
+			rc = fail_set(f, FAIL_CORRUPT,
+			    "its state is not the one it was made of");
+		}
+		if (rc == 0 || r.view != NULL) {
+			replay_deinit(&r);
+		}
+		snap_manifest_deinit(&m);
+	}
+	if (rc == 0) {
+		return 0;
+	}
+	if (f->kind != FAIL_CORRUPT && f->kind != FAIL_ABSENT) {
+		return -1;
+	}
+	check_report(
+	    c, "snapshot %016llx: %s", (unsigned long long)name->at, f->text);
+	fail_clear(f);
+	return 1;
+}
+
+/* Write a snapshot that shares nothing, then remove those that are damaged:
+ * there are two generations again. */
+static int
+renew_snapshots(const struct check *c, const struct snap_name *names,
+    const bool *damaged, size_t n, struct fail *f)
+{
+	struct account *a = c->account;
+	struct freeze z;
+	int rc;
+
+	if (freeze_take(a, &z, f) != 0) {
+		return -1;
+	}
+	rc = journal_flush(a, z.segment, z.r.offset, f);
+	if (rc == 0) {
+		rc = checkpoint_write(a, &z, true, f);
+	}
+	freeze_drop(&z);
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		if (damaged[i]) {
+			rc = snapshot_remove(a, &names[i], f);
+		}
+	}
+	return rc;
+}
+
+static int
+check_snapshots(const struct check *c, struct fail *f)
+{
+	struct account *a = c->account;
+	struct snap_name *names;
+	bool *damaged;
+	bool any = false;
+	size_t n;
+	int rc = 0;
+
+	if (snap_list(a->store->fs, a->dir, &names, &n, f) != 0) {
+		return -1;
+	}
+	damaged = xcalloc(n + 1, sizeof(*damaged));
+	for (size_t i = 0; rc >= 0 && i < n; i++) {
+		rc = check_snapshot(c, &names[i], f);
+		damaged[i] = rc == 1;
+		any |= damaged[i];
+	}
+	if (rc >= 0 && any && c->repair) {
+		rc = renew_snapshots(c, names, damaged, n, f);
+	}
+	free(damaged);
+	free(names);
+	return rc < 0 ? -1 : 0;
+}
+
+static int
+check_generations(const struct check *c, struct fail *f)
+{
+	struct account *a = c->account;
+	struct generations g;
+	int rc;
+
+	if (generations_open(a->store->fs, a->dir, &g, f) != 0) {
+		return f->kind == FAIL_CORRUPT ? 0 : -1; /* said already */
+	}
+	rc =
+	    g.older < g.n ? generations_verify(a->store->fs, a->dir, &g, f) : 0;
+	generations_deinit(&g);
+	if (rc != 0 && f->kind == FAIL_CORRUPT) {
+		check_report(c, "%s", f->text);
+		rc = 0;
+	}
+	return rc;
+}
+
+/* ---- all ---- */
+
+int
+account_check(struct account *account, bool repair,
+    void (*report)(void *arg, const char *text), void *arg, struct fail *f)
+{
+	struct check c = {
+	    .account = account, .repair = repair, .report = report, .arg = arg};
+	struct freeze z;
+	int rc;
+
+	if (check_journal(&c, f) != 0 || check_snapshots(&c, f) != 0
+	    || check_generations(&c, f) != 0
+	    || freeze_take(account, &z, f) != 0) {
+		return -1;
+	}
+	rc = check_lost(&c, z.r.view, f);
+	if (rc == 0) {
+		rc = check_strays(&c, z.r.view, f);
+	}
+	freeze_drop(&z);
+	return rc;
+}

@@ -1,0 +1,199 @@
+/*
+ * Messages without a file, and files without a message.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "store/change_priv.h"
+#include "store/check_priv.h"
+#include "store/msgfile_priv.h"
+
+enum { STRAY_AGE_MS = 3600 * 1000 };
+
+void
+check_report(const struct check *c, const char *fmt, ...)
+{
+	char text[PATH_SIZE + 300];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	c->report(c->arg, text);
+}
+
+/* ---- messages without a file ---- */
+
+/* 1: its file is not what it was; 0: it is; -1. */
+static int
+is_lost(struct account *a, const struct msg *m, char path[PATH_SIZE],
+    struct fail *f)
+{
+	struct fs_stat st;
+	int rc;
+
+	msg_path(m, path);
+	rc = fs_stat_at(a->store->fs, a->dir, path, &st);
+	if (rc == -ENOENT) {
+		return 1;
+	}
+	return rc != 0 ? fail_err(f, -rc, "stat %s", path) : st.size != m->size;
+}
+
+/* Expunge them by a record that says that they had no file any more. */
+static int
+void_lost(struct account *a, uint64_t mbox, struct uidset *uids, struct fail *f)
+{
+	struct rec_expunge rec = {
+	    .mbox = mbox, .any_flags = true, .lost = true};
+	struct outcome out = {.code = OUTCOME_NONE};
+	int rc = 0;
+
+	while (rc == 0 && uids->n != 0) {
+		struct commit c;
+
+		uidset_take(uids, &rec.uids, UIDSET_RECORD_MAX);
+		commit_init(&c, a);
+		rec_expunge_write(&c.body, &rec);
+		commit_add(&c, RECORD_EXPUNGE, &out);
+		rc = change_run(&c, &out, "EXPUNGE", f);
+		/* The mailbox has gone, and they with it. */
+		if (rc != 0 && f->kind == FAIL_ABSENT) {
+			fail_clear(f);
+			rc = 0;
+		}
+		commit_deinit(&c);
+		outcome_deinit(&out);
+		uidset_deinit(&rec.uids);
+	}
+	return rc;
+}
+
+static int
+lost_in(const struct check *c, const struct box *b, struct fail *f)
+{
+	struct uidset lost = {.n = 0};
+	char path[PATH_SIZE];
+	int rc = 0;
+
+	for (uint32_t i = 0; rc >= 0 && i < b->msgs.n; i++) {
+		const struct msg *m = vec_at(&b->msgs, i);
+
+		rc = is_lost(c->account, m, path, f);
+		if (rc == 1) {
+			uidset_add(&lost, m->uid);
+			check_report(c,
+			    "message %u of mailbox %.*s: %s is "
+			    "missing or cut",
+			    m->uid, SV_ARG(b->pub.name), path);
+		}
+	}
+	if (rc >= 0 && c->repair) {
+		rc = void_lost(c->account, b->pub.id, &lost, f);
+	}
+	uidset_deinit(&lost);
+	return rc < 0 ? -1 : 0;
+}
+
+int
+check_lost(const struct check *c, const struct view *v, struct fail *f)
+{
+	for (uint32_t i = 0; i < v->boxes.n; i++) {
+		const struct box *b = view_box(v, i);
+
+		if (b != NULL && lost_in(c, b, f) != 0) {
+			return -1;
+		}
+	}
+	return 0;
+}
+
+/* ---- files without a message ---- */
+
+struct strays {
+	const struct check *check;
+	const struct view *view;
+	struct named *named;
+	int64_t now_ms;
+	int rc;
+	struct fail *f;
+};
+
+/* File what was found into INBOX, under a new name of its own. */
+static int
+adopt(struct account *a, const char *path, const struct view *v, uint64_t size,
+    struct fail *f)
+{
+	struct placement p = placement_new(a->store, v->floor_ms);
+	struct rec_add add = {.delivery = true,
+	    .mbox = INBOX_ID,
+	    .folder = INBOX_ID,
+	    .placement = p,
+	    .email_id = {p.time_ms, p.random},
+	    .size = size,
+	    .date_ms = fs_now_ms(a->store->fs)};
+	struct outcome out = {.code = OUTCOME_NONE};
+	char to[PATH_SIZE];
+	struct commit c;
+	int rc;
+
+	placement_path(INBOX_ID, &p, size, add.date_ms, to);
+	if (msgfile_copy(a, path, a, INBOX_ID, to, f) != 0
+	    || msgfile_flush_folder(a, INBOX_ID, f) != 0) {
+		return -1;
+	}
+	commit_init(&c, a);
+	c.adds = true;
+	rec_add_write(&c.body, &add);
+	commit_add(&c, RECORD_ADD, &out);
+	rc = change_run(&c, &out, "ADD", f);
+	commit_deinit(&c);
+	outcome_deinit(&out);
+	if (rc == 0) {
+		(void)fs_unlink(a->store->fs, a->dir, path);
+	}
+	return rc;
+}
+
+static bool
+stray_file(void *arg, const struct found *file)
+{
+	struct strays *s = arg;
+	struct account *a = s->check->account;
+	struct fs_stat st;
+
+	if (named_has(s->named, file->folder, file->placement.time_ms,
+		file->placement.random)
+	    || fs_stat_at(a->store->fs, a->dir, file->path, &st) != 0
+	    || st.mtime_ms + STRAY_AGE_MS > s->now_ms) {
+		return true;
+	}
+	check_report(s->check, "%s: no record names it", file->path);
+	/* Below the floor it is rubbish that collection is about to take. */
+	if (s->check->repair
+	    && (int64_t)file->placement.time_ms >= s->view->floor_ms) {
+		s->rc = adopt(a, file->path, s->view, st.size, s->f);
+	}
+	return s->rc == 0;
+}
+
+int
+check_strays(const struct check *c, const struct view *v, struct fail *f)
+{
+	struct strays s = {.check = c,
+	    .view = v,
+	    .named = named_new(v),
+	    .now_ms = fs_now_ms(c->account->store->fs),
+	    .f = f};
+	struct fs *fs = c->account->store->fs;
+
+	if (files_each(fs, c->account->dir, stray_file, &s, f) != 0) {
+		s.rc = -1;
+	}
+	named_free(&s.named);
+	return s.rc;
+}
