@@ -76,19 +76,28 @@ class Rows:
         self.scratch = scratch
         self.load = Load(build, server)
         self.round = 0
+        self._filled = set()
 
     def prepare(self):
-        """Users and what their mailboxes hold."""
-        s = self.sizes
-        self.server.add_users(s.users, PASSWORD)
+        self.server.add_users(self.sizes.users, PASSWORD)
         self.server.start()
-        self.load("lmtp", "lmtp", first=120, users=20, connections=10,
-                  count=20 * s.pop3)
-        self.load("lmtp", "lmtp", first=FIRST_IDLE, users=s.idle_users,
-                  connections=10, count=2 * s.idle_users, recipients=10)
-        self._big([], ['CREATE Big'])
-        self.load("imap-append", "imap", user=user(BIG_USER), mailbox="Big",
-                  connections=2, count=s.big)
+
+    def _fill(self, what):
+        """Put into the mailboxes what a row needs, once."""
+        if what in self._filled:
+            return
+        self._filled.add(what)
+        s = self.sizes
+        if what == "pop3":
+            self.load("lmtp", "lmtp", first=120, users=20, connections=10,
+                      count=20 * s.pop3)
+        elif what == "idle":
+            self.load("lmtp", "lmtp", first=FIRST_IDLE, users=s.idle_users,
+                      connections=10, count=2 * s.idle_users, recipients=10)
+        elif what == "big":
+            self._command([], ["CREATE Big"], 1)
+            self.load("imap-append", "imap", user=user(BIG_USER),
+                      mailbox="Big", connections=2, count=s.big)
 
     # --- deliveries -------------------------------------------------------
     def _lmtp(self, connections, recipients):
@@ -144,20 +153,24 @@ class Rows:
 
     # --- sessions ---------------------------------------------------------
     def logins(self):
+        self._fill("idle")
         return rate(self.load("imap-login", "imap", first=FIRST_IDLE,
                               users=100, connections=20,
                               seconds=self.sizes.seconds))
 
     def noop(self):
+        self._fill("idle")
         return rate(self.load("imap-noop", "imap", first=FIRST_IDLE,
                               users=100, connections=20,
                               seconds=self.sizes.seconds))
 
     def pop3_retr(self):
+        self._fill("pop3")
         return rate(self.load("pop3-retr", "pop3", first=120, users=20,
                               connections=20, seconds=self.sizes.seconds))
 
     def _idle(self, port, **options):
+        self._fill("idle")
         n = self.sizes.idle
         # Nothing may be left of the sessions of another row.
         self.server.stop()
@@ -181,12 +194,17 @@ class Rows:
         return self._idle("imaps", tls=True)
 
     # --- the big mailbox --------------------------------------------------
-    def _big(self, prepare, commands, items=1):
+    def _command(self, prepare, commands, items):
         return rate(self.load("imap-command", "imap", user=user(BIG_USER),
                               prepare=prepare, command=commands, count=1,
                               items=items))
 
+    def _big(self, prepare, commands, items):
+        self._fill("big")
+        return self._command(prepare, commands, items)
+
     def _cold(self, what):
+        self._fill("big")
         self.server.stop()
         os.sync()
         try:
