@@ -106,11 +106,11 @@ class Log(threading.Thread):
 class Process:
     """One of our programs, running."""
 
-    def __init__(self, argv, env=None, cwd=None):
+    def __init__(self, argv, env=None, **more):
         self.argv = argv
         self.popen = subprocess.Popen(
             argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, env={**os.environ, **(env or {})}, cwd=cwd)
+            stderr=subprocess.PIPE, env={**os.environ, **(env or {})}, **more)
         self.log = Log(self.popen.stderr)
 
     @property
