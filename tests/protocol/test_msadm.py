@@ -3,6 +3,7 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import stat
 import subprocess
@@ -420,3 +421,49 @@ def test_removal_ends_delivery_and_sessions(running):
     while not line.startswith((b"x ", b"* BYE")):
         line = imap.line()
     assert line.startswith((b"x NO", b"* BYE"))
+
+
+def files_of(p, account_id):
+    """The message files of an account."""
+    top = os.path.join(p.home, "store/accounts", account_id[:2])
+    return [os.path.join(folder, name)
+            for folder, _, names in os.walk(top) for name in names
+            if "/box/" in folder + "/" and not name.startswith(".")]
+
+
+def test_check_finds_what_is_damaged(running):
+    account = running.add_account()
+    account_id = running.msadm_json("account", "show", account.address)["id"]
+    for n in range(3):
+        running.deliver(b"Subject: %d\r\n\r\nhi\r\n" % n, account)
+    assert running.msadm("account", "check", account.address) == ""
+    assert running.msadm_json("account", "check", account_id) == []
+    os.unlink(files_of(running, account_id)[1])
+    done = running.msadm("account", "check", account.address, "--json",
+                         check=False)
+    assert done.returncode == 1
+    found = json.loads(done.stdout)
+    assert {f["address"] for f in found} == {account.address}
+    assert all(f["id"] == account_id and f["finding"] for f in found)
+    done = running.msadm("store", "check", check=False)
+    assert done.returncode == 1 and account.address in done.stdout
+    # The others are still there, whole.
+    imap = running.imap(account)
+    imap.ok("SELECT INBOX")
+    found = imap.cmd("FETCH 1:* BODY[]").fetch()
+    assert sum(b"hi\r\n" in (part.get("BODY[]") or b"")
+               for part in found.values()) == 2
+
+
+def test_check_makes_a_tree_that_is_lacking(running):
+    account = running.add_account()
+    account_id = running.msadm_json("account", "show", account.address)["id"]
+    tree = os.path.join(running.home, "store/accounts", account_id[:2],
+                        account_id)
+    shutil.rmtree(tree)
+    for args in (["account", "check", account.address], ["store", "check"],
+                 ["account", "check", account.address, "--repair"]):
+        done = running.msadm(*args, check=False)
+        assert done.returncode == 1 and "no tree" in done.stdout
+    assert running.msadm("account", "check", account.address) == ""
+    assert os.path.isdir(tree)

@@ -8,8 +8,6 @@
 #include "msadm/password.h"
 #include "msadm/print.h"
 
-enum { PAGE = 500 }; /* accounts of one look into the directory */
-
 /* ---- secrets ---- */
 
 /* A password, or with --crypt a hash, from standard input to stored keys. */
@@ -231,6 +229,14 @@ account_add(struct msadm *m, struct fail *f)
 	return rc;
 }
 
+static int
+list_one(void *arg, const struct directory_account *a, struct fail *f)
+{
+	(void)f;
+	(void)json_array_append_new(arg, row_of(a));
+	return 0;
+}
+
 int
 account_list(struct msadm *m, struct fail *f)
 {
@@ -241,28 +247,11 @@ account_list(struct msadm *m, struct fail *f)
 	    {"quota", "QUOTA", COLUMN_SIZE},
 	    {"id", "ID", COLUMN_TEXT},
 	};
-	struct directory_account **page;
-	struct mailaddr last;
 	json_t *rows = json_array();
-	size_t n = PAGE;
 
-	if (msadm_directory(m, false, f) != 0) {
+	if (msadm_each_account(m, m->args[0], list_one, rows, f) != 0) {
+		json_decref(rows);
 		return -1;
-	}
-	memset(&last, 0, sizeof(last));
-	while (n == PAGE) {
-		if (directory_account_list(m->directory, m->args[0],
-			last.text[0] != '\0' ? &last : NULL, PAGE, &m->arena,
-			&page, &n, f)
-		    != 0) {
-			json_decref(rows);
-			return -1;
-		}
-		for (size_t i = 0; i < n; i++) {
-			(void)json_array_append_new(rows, row_of(page[i]));
-			last = page[i]->address;
-			directory_account_unref(&page[i]);
-		}
 	}
 	print_rows(
 	    rows, columns, COUNT_OF(columns), (m->given & OPT_JSON) != 0);

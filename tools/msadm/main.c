@@ -23,6 +23,8 @@
 #include "net/confine.h"
 #include "settings/options.h"
 
+enum { PAGE = 500 }; /* accounts of one look into the directory */
+
 struct command {
 	const char *words; /* one or two */
 	int min, max;	   /* arguments; max -1: any number */
@@ -47,10 +49,13 @@ static const struct command commands[] = {
     {"account enable", 1, 1, 0, "ADDRESS", account_enable},
     {"account disable", 1, 1, 0, "ADDRESS", account_disable},
     {"account remove", 1, 1, OPT_PURGE, "ADDRESS [--purge]", account_remove},
+    {"account check", 1, 1, OPT_REPAIR | OPT_JSON, "ADDRESS [--repair]",
+	account_check_one},
     {"mailbox list", 1, 1, OPT_JSON, "ADDRESS", mailbox_list},
     {"undelete", 1, 1, OPT_MAILBOX | OPT_SINCE | OPT_JSON,
 	"ADDRESS [--mailbox NAME] [--since TIME]", undelete},
     {"store list", 0, 0, OPT_JSON, "", store_accounts},
+    {"store check", 0, 0, OPT_REPAIR | OPT_JSON, "[--repair]", store_check},
     {"store purge", 1, 1, 0, "ID", store_purge},
     {"domain add", 1, 1, 0, "DOMAIN", domain_add},
     {"domain list", 0, 0, OPT_JSON, "", domain_list},
@@ -155,6 +160,48 @@ msadm_account(struct msadm *m, const char *arg, struct directory_account **out,
 	return rc == 0 ? 0 : fail_wrap(f, "%s", arg);
 }
 
+static int
+each_of_page(struct directory_account **page, size_t n,
+    int (*each)(void *arg, const struct directory_account *a, struct fail *f),
+    void *arg, struct fail *f)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (rc == 0) {
+			rc = each(arg, page[i], f);
+		}
+		directory_account_unref(&page[i]);
+	}
+	return rc;
+}
+
+int
+msadm_each_account(struct msadm *m, const char *domain,
+    int (*each)(void *arg, const struct directory_account *a, struct fail *f),
+    void *arg, struct fail *f)
+{
+	struct directory_account **page;
+	struct mailaddr last;
+	size_t n = PAGE;
+	int rc = msadm_directory(m, false, f);
+
+	memset(&last, 0, sizeof(last));
+	while (rc == 0 && n == PAGE) {
+		struct arena arena = {.head = NULL};
+
+		rc = directory_account_list(m->directory, domain,
+		    last.text[0] != '\0' ? &last : NULL, PAGE, &arena, &page,
+		    &n, f);
+		if (rc == 0 && n != 0) {
+			last = page[n - 1]->address;
+			rc = each_of_page(page, n, each, arg, f);
+		}
+		arena_deinit(&arena);
+	}
+	return rc;
+}
+
 /* ---- the command line ---- */
 
 static void
@@ -182,6 +229,7 @@ static const struct option long_options[] = {
     {"purge", no_argument, NULL, OPT_PURGE},
     {"mailbox", required_argument, NULL, OPT_MAILBOX},
     {"since", required_argument, NULL, OPT_SINCE},
+    {"repair", no_argument, NULL, OPT_REPAIR},
     {NULL, 0, NULL, 0},
 };
 

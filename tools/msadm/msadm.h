@@ -33,6 +33,7 @@ enum {
 	OPT_PURGE = 1 << 6,
 	OPT_MAILBOX = 1 << 7,
 	OPT_SINCE = 1 << 8,
+	OPT_REPAIR = 1 << 9,
 };
 
 struct msadm {
@@ -59,6 +60,11 @@ int msadm_store(struct msadm *m, struct fail *f) MUST_CHECK;
 int msadm_account(struct msadm *m, const char *arg,
     struct directory_account **out, struct fail *f) MUST_CHECK;
 
+/* Each account of `domain` (NULL: all) by address, until `each` fails. */
+int msadm_each_account(struct msadm *m, const char *domain,
+    int (*each)(void *arg, const struct directory_account *a, struct fail *f),
+    void *arg, struct fail *f) MUST_CHECK;
+
 /* Argument `arg` as an address; a failure names it. */
 int msadm_address(
     const char *arg, struct mailaddr *out, struct fail *f) MUST_CHECK;
@@ -77,6 +83,8 @@ int mailbox_list(struct msadm *m, struct fail *f);
 int undelete(struct msadm *m, struct fail *f);
 int store_accounts(struct msadm *m, struct fail *f);
 int store_purge(struct msadm *m, struct fail *f);
+int account_check_one(struct msadm *m, struct fail *f);
+int store_check(struct msadm *m, struct fail *f);
 
 int domain_add(struct msadm *m, struct fail *f);
 int domain_list(struct msadm *m, struct fail *f);
