@@ -20,6 +20,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/attr.h"
 #include "base/fail.h"
@@ -43,6 +44,7 @@ struct listen_spec {
 	uint16_t port;	       /* 0 with an address: any free port */
 	const char *path;      /* Unix-domain socket */
 	unsigned mode;	       /* of `path`, 0 = 0600 */
+	gid_t group;	       /* of `path`, 0 = our own */
 };
 
 /*

@@ -191,8 +191,9 @@ open_path(const struct listen_spec *spec, int *fd_out, struct fail *f)
 		(void)close(fd);
 		return -1;
 	}
-	if (chmod(spec->path, mode) != 0) {
-		(void)fail_sys(f, "chmod %s", spec->path);
+	if ((spec->group != 0 && chown(spec->path, (uid_t)-1, spec->group) != 0)
+	    || chmod(spec->path, mode) != 0) {
+		(void)fail_sys(f, "set the rights of %s", spec->path);
 		(void)close(fd);
 		return -1;
 	}

@@ -5,7 +5,7 @@
  * submissions lmtp, and two Unix-domain sockets: lmtp-local, LMTP for a mailer
  * on this machine, and handover, between smtpd and lmtpd.
  *
- * Threads: pure functions.
+ * Threads: safe from any thread.
  */
 #pragma once
 
@@ -14,7 +14,7 @@
 #include "settings/settings.h"
 
 /*
- * Fill in name, tls, addresses, port, path and mode.  Strings live in `arena`
+ * Fill in name, tls, addresses, port, path, mode and group.  Strings live in `arena`
  * or with `set`.  True if the socket is wanted, false if the settings turn it
  * off (its port is 0).  The name must be one of those above.
  */

@@ -1,13 +1,17 @@
 """postroom(8): starts, watches, restarts and stops the programs."""
 import os
+import pwd
+import shutil
 import signal
 import socket
 import stat
 import subprocess
+import tempfile
 
 import pytest
 
-from harness.postroom import PROGRAMS, ServerError
+from harness import mail
+from harness.postroom import PROGRAMS, Postroom, ServerError
 
 
 def exit_of(p, name, *args):
@@ -194,3 +198,61 @@ def test_msstat_names_every_program(server):
     assert status == 0
     for program in PROGRAMS:
         assert program in out
+
+
+@pytest.fixture
+def open_home():
+    """A home that users other than the test's can reach."""
+    top = tempfile.mkdtemp(prefix="postroom.")
+    os.chmod(top, 0o755)
+    yield os.path.join(top, "home")
+    shutil.rmtree(top)
+
+
+def two_users():
+    """Two users with one group, as postroom and postroom-smtp are."""
+    by_group = {}
+    for user in pwd.getpwall():
+        if user.pw_uid != 0:
+            by_group.setdefault(user.pw_gid, []).append(user)
+    return next((u[:2] for u in by_group.values() if len(u) > 1), None)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="becomes other users")
+def test_programs_of_root_become_the_users_of_the_settings(open_home):
+    users = two_users()
+    if not users:
+        pytest.skip("no two users with one group here")
+    inside, outside = users
+    os.mkdir(open_home)
+    # In the file and not as options, because msadm must know of it too.
+    with open(os.path.join(open_home, "postroom.conf"), "w",
+              encoding="ascii") as f:
+        f.write(f"process {{\n  user = {inside.pw_name}\n"
+                f"  smtp_user = {outside.pw_name}\n}}\n")
+    with Postroom(open_home) as p:
+        for program in PROGRAMS:
+            [pid] = p.pids(program)
+            with open(f"/proc/{pid}/status", encoding="ascii") as f:
+                status = dict(line.rstrip("\n").split(":\t", 1)
+                              for line in f if ":\t" in line)
+            want = outside if program == "smtpd" else inside
+            assert status["Uid"].split() == [str(want.pw_uid)] * 4
+            assert status["Gid"].split() == [str(want.pw_gid)] * 4
+            assert status["NoNewPrivs"] == "1"
+        # All the way from port 25 to a mailbox, and after a new start.
+        account = p.add_account()
+        for n in (1, 2):
+            with p.smtp() as smtp:
+                smtp.ehlo()
+                reply = smtp.send_mail("a@example.net", [account.address],
+                                       mail.make(f"number {n}"))
+                assert reply.code == 250, reply
+            imap = p.imap(account)
+            assert imap.ok("SELECT INBOX").one("EXISTS")[0] == n
+            p.restart()
+        # Reloading reads the key with the rights that are left.
+        mark = p.process.log.mark()
+        p.process.popen.send_signal(signal.SIGHUP)
+        p.process.log.wait_for(r"smtpd\[\d+\] info reload", mark)
+        assert not any(" error " in line for line in p.process.log.since(mark))
