@@ -55,6 +55,10 @@ intake_wait(struct intake *in)
 	return true;
 }
 
+/* Whatever is wrong with our own disk, the client keeps the message. */
+static const struct smtp_reply spool_away = {
+    452, "4.3.1", "Cannot keep the message now; try again later"};
+
 /* Keep a run of the text, unless it is refused already. */
 static void
 intake_put(struct intake *in, struct sv run)
@@ -72,7 +76,7 @@ intake_put(struct intake *in, struct sv run)
 	} else if (collect_add(&r->body, run, &f) != 0) {
 		LOG(LOG_ERROR, "receiver.collect", kv_hex("session", r->s.id),
 		    kv_fail(&f));
-		in->bad = smtp_reply_for(f.kind);
+		in->bad = &spool_away;
 	}
 	if (in->bad != NULL) {
 		collect_deinit(&r->body);
@@ -126,7 +130,7 @@ finish(struct receiver *r, const struct smtp_reply *bad)
 	if (bad == NULL && collect_end(&r->body, &f) != 0) {
 		LOG(LOG_ERROR, "receiver.collect", kv_hex("session", r->s.id),
 		    kv_fail(&f));
-		bad = smtp_reply_for(f.kind);
+		bad = &spool_away;
 	}
 	if (bad != NULL) {
 		LOG(LOG_INFO, "message.refused", kv_hex("session", r->s.id),

@@ -127,7 +127,8 @@ home_prepare(const struct settings *set, struct arena *arena, struct fail *f)
 	    {set->store_path, 0700, o.user, o.group},
 	    {settings_path(set, "queue", arena), 0770, (uid_t)ID_NONE, o.group},
 	    {settings_path(set, "tls", arena), 0750, (uid_t)ID_NONE, o.group},
-	    {settings_path(set, "run", arena), 0770, o.user, o.group},
+	    {settings_path(set, "run", arena), 0750, o.user, o.group},
+	    {set->smtp_spool, 0770, o.user, o.group},
 	    {settings_path(set, "run/hint", arena), 0700, o.user, o.group},
 	    {settings_path(set, "run/stat", arena), 0770, o.user, o.group},
 	};
@@ -144,6 +145,17 @@ home_prepare(const struct settings *set, struct arena *arena, struct fail *f)
 		return -1;
 	}
 	return make_certificate(set, &o, f);
+}
+
+int
+home_own_socket(const struct settings *set, const char *path, struct fail *f)
+{
+	struct owners o = find_owners(set);
+
+	if (chown(path, o.user, o.group) != 0) {
+		return fail_sys(f, "set the rights of %s", path);
+	}
+	return 0;
 }
 
 int
