@@ -346,3 +346,16 @@ accounts_watched(struct store *s, struct account ***out)
 	*out = w.list;
 	return w.n;
 }
+
+void
+account_leave(struct account **account)
+{
+	struct account *a = *account;
+
+	lock_acquire(&a->store->lock);
+	if (a->refs == 1) {
+		unmap_locked(a->store, a);
+	}
+	lock_release(&a->store->lock);
+	account_close(account);
+}

@@ -27,5 +27,8 @@ enum { ACCOUNT_COLLECT_MS = 2 * 24 * 3600 * 1000 };
 /* One that asks for a checkpoint or for collection, a reference; or NULL. */
 struct account *account_due(struct store *s, int64_t now_ms);
 
+/* Close, and drop it at once if nobody else holds it. */
+void account_leave(struct account **a);
+
 /* Its history changed below us: the next account_open() begins anew. */
 void account_forget(struct account *a);

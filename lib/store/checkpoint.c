@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "store/account_priv.h"
+#include "store/collect_priv.h"
 #include "store/journal_priv.h"
 #include "store/mutate_priv.h"
 
@@ -474,11 +475,33 @@ floor_is_old(struct account *a)
 	return old;
 }
 
+/* Nothing was recorded since the last collection, and nothing that was left
+ * then is past its retention now. */
+static bool
+at_rest(struct account *a, const struct segment *seg)
+{
+	struct fs_stat st;
+	int64_t mature = seg->header.created_ms
+			 + (int64_t)a->store->conf.retention_ms
+			 + COLLECT_DAY_MS;
+
+	return fs_stat(seg->fs, seg->fd, &st) == 0 && st.size == SEG_HEADER
+	       && fs_now_ms(seg->fs) < mature;
+}
+
 int
 account_upkeep(struct account *a, bool *done, struct fail *f)
 {
+	struct segment *seg;
+
+	*done = false;
+	if (journal_segment(a, &seg, f) != 0) {
+		return -1;
+	}
 	uint64_t max = tail_max(a, newest_octets(a));
-	bool collect = floor_is_old(a);
+	bool collect = floor_is_old(a) && !at_rest(a, seg);
+
+	segment_unref(&seg);
 
 	lock_acquire(&a->lock);
 	bool longer = a->tail > max;

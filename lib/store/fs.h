@@ -44,7 +44,7 @@ struct fs_stat {
 /* What the store may expect of the file system below [docs/store.md]. */
 struct fs_traits {
 	bool atomic_append;	/* appends of several writers never mix */
-		bool fsync_covers_name; /* fsync of a file or folder makes its names
+	bool fsync_covers_name; /* fsync of a file or folder makes its names
 				 * durable, and those of the folders above */
 	bool local;		/* one kernel sees all changes at once */
 };

@@ -103,7 +103,7 @@ struct view {
 	int64_t floor_ms; /* F and P of the segments so far */
 	place_t purge;
 	uint32_t uidvalidity; /* the highest given */
-	place_t last; /* its last octet */
+	place_t last;	      /* its last octet */
 	place_t firm; /* the same of the last that was more than STORE and
 		       * CLAIM */
 	struct usage usage;
@@ -135,7 +135,7 @@ struct replay {
 	struct seg_name segment;
 	uint64_t offset;
 	unsigned char before[RECORD_TAIL]; /* the octets before it */
-		bool gone; /* a SEAL without a next: the account is closed */
+	bool gone;     /* a SEAL without a next: the account is closed */
 	uint64_t read; /* octets of the journal read since it was begun */
 };
 

@@ -94,6 +94,12 @@ int store_open_path(const struct store_conf *conf, const char *path,
  */
 int store_raise_generation(struct store *store, struct fail *f) MUST_CHECK;
 
+/* As the settings say, with hints between the programs of this machine: what
+ * every server does. */
+struct settings;
+int store_open_settings(
+    const struct settings *set, struct store **out, struct fail *f) MUST_CHECK;
+
 /* ---- accounts ---- */
 
 /* Make the account's tree with an INBOX.  Making one that exists is no

@@ -96,17 +96,17 @@ struct account {
 	uint64_t size GUARDED_BY(lock);	  /* of it, as last seen */
 	place_t flushed GUARDED_BY(lock); /* all below is on disk */
 	bool rotating GUARDED_BY(lock);	  /* one of our threads is */
-		/* Octets of journal met since a snapshot was loaded or made, and how
+	/* Octets of journal met since a snapshot was loaded or made, and how
 	 * many call for the next. */
 	uint64_t tail GUARDED_BY(lock);
-		uint64_t tail_max GUARDED_BY(lock);
+	uint64_t tail_max GUARDED_BY(lock);
 	int64_t upkeep_after_ms GUARDED_BY(lock);
-	bool gone GUARDED_BY(lock);	  /* closed for ever */
-		bool lost GUARDED_BY(lock);	  /* history changed: open it anew */
-	bool astray GUARDED_BY(lock);	  /* what `head` names leads nowhere */
+	bool gone GUARDED_BY(lock);   /* closed for ever */
+	bool lost GUARDED_BY(lock);   /* history changed: open it anew */
+	bool astray GUARDED_BY(lock); /* what `head` names leads nowhere */
 	bool loaded GUARDED_BY(lock);
 	struct replay replay GUARDED_BY(lock); /* if loaded */
-		/* Inodes of folders whose names are known to be on disk. */
+	/* Inodes of folders whose names are known to be on disk. */
 	uint64_t firm_folder[8] GUARDED_BY(lock);
 	unsigned next_firm GUARDED_BY(lock);
 	struct pending *pending GUARDED_BY(lock);

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "store/account_priv.h"
 #include "store/checkpoint_priv.h"
+#include "store/round_priv.h"
 #include "store/watch_priv.h"
 
 enum {
@@ -22,6 +23,7 @@ struct upkeep {
 	pthread_mutex_t mutex;
 	pthread_cond_t wake; /* with `mutex` */
 	bool stop;	     /* guarded by `mutex` */
+	struct round round;  /* the thread's own */
 };
 
 static void
@@ -63,6 +65,8 @@ maintain(struct account *a)
 		put_off(a);
 	} else if (done) {
 		LOG(LOG_DEBUG, "account.upkeep", kv_str("account", a->id));
+	} else {
+		put_off(a);
 	}
 }
 
@@ -70,7 +74,7 @@ maintain(struct account *a)
 static void
 maintain_some(struct store *s)
 {
-	for (unsigned i = 0; s->conf.maintenance && i < UPKEEP_A_SECOND; i++) {
+	for (unsigned i = 0; i < UPKEEP_A_SECOND; i++) {
 		struct account *a = account_due(s, fs_now_ms(s->fs));
 
 		if (a == NULL) {
@@ -109,7 +113,10 @@ run(void *arg)
 		if (slice == 0) {
 			store_look_at_generation(u->store);
 		}
-		maintain_some(u->store);
+		if (u->store->conf.maintenance && !u->store->read_only) {
+			maintain_some(u->store);
+			round_go_on(&u->round, u->store);
+		}
 	}
 	return NULL;
 }
@@ -154,5 +161,6 @@ upkeep_stop(struct upkeep **up)
 	ASSERT(pthread_join(u->thread, NULL) == 0);
 	(void)pthread_cond_destroy(&u->wake);
 	(void)pthread_mutex_destroy(&u->mutex);
+	round_deinit(&u->round);
 	free(u);
 }

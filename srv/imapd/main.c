@@ -17,7 +17,6 @@ struct imapd imapd = {
     .fetched = {.name = "imap.fetched"},
 };
 
-static char hint_dir[4096];
 static char spool_dir[4096];
 
 static void
@@ -55,17 +54,6 @@ register_counters(void)
 	stat_register(&imapd.fetched);
 }
 
-static int
-open_store(const struct settings *set, struct fail *f)
-{
-	struct store_conf conf;
-
-	store_conf_defaults(&conf);
-	(void)snprintf(hint_dir, sizeof(hint_dir), "%s/run/hint", set->home);
-	conf.hint_dir = hint_dir;
-	return store_open_path(&conf, set->store_path, &imapd.store, f);
-}
-
 static void
 stop(void)
 {
@@ -82,7 +70,7 @@ start(const struct settings *set, struct fail *f)
 	imapd.spool_dir = spool_dir;
 	set_limits(set);
 	register_counters();
-	if (open_store(set, f) != 0
+	if (store_open_settings(set, &imapd.store, f) != 0
 	    || directory_open_settings(set, true, &imapd.directory, f) != 0
 	    || auth_open_settings(set, imapd.directory, &imapd.auth, f) != 0) {
 		stop();

@@ -21,7 +21,6 @@ enum {
 	LINE_DISCARD_MAX = 1 << 20, /* of a line without end */
 };
 
-static char hint_dir[4096];
 static char pending_path[4096];
 
 static void
@@ -79,11 +78,7 @@ open_files(const struct settings *set, struct fail *f)
 	    .memory_max = HANDOVER_MEMORY_MAX,
 	    .pool_max = set->lmtp_memory,
 	};
-	struct store_conf conf;
 
-	store_conf_defaults(&conf);
-	(void)snprintf(hint_dir, sizeof(hint_dir), "%s/run/hint", set->home);
-	conf.hint_dir = hint_dir;
 	(void)snprintf(pending_path, sizeof(pending_path),
 	    "%s/run/lmtpd.pending", set->home);
 	if (collect_init_pool(&pool, f) != 0
@@ -92,7 +87,7 @@ open_files(const struct settings *set, struct fail *f)
 	    || auth_open_settings(set, lmtpd.directory, &lmtpd.auth, f) != 0) {
 		return -1;
 	}
-	return store_open_path(&conf, set->store_path, &lmtpd.store, f);
+	return store_open_settings(set, &lmtpd.store, f);
 }
 
 static void

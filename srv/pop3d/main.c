@@ -14,8 +14,6 @@ struct pop3d pop3d = {
 
 enum { LINE_DISCARD_MAX = 1 << 20 }; /* of a line without end */
 
-static char hint_dir[4096];
-
 static void
 set_limits(const struct settings *set)
 {
@@ -52,16 +50,11 @@ stop(void)
 static int
 open_files(const struct settings *set, struct fail *f)
 {
-	struct store_conf conf;
-
-	store_conf_defaults(&conf);
-	(void)snprintf(hint_dir, sizeof(hint_dir), "%s/run/hint", set->home);
-	conf.hint_dir = hint_dir;
 	if (directory_open_settings(set, true, &pop3d.directory, f) != 0
 	    || auth_open_settings(set, pop3d.directory, &pop3d.auth, f) != 0) {
 		return -1;
 	}
-	return store_open_path(&conf, set->store_path, &pop3d.store, f);
+	return store_open_settings(set, &pop3d.store, f);
 }
 
 static int

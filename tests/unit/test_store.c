@@ -620,6 +620,50 @@ watches_wake(void **state)
 	account_close(&a);
 }
 
+static bool
+has_snapshot(const struct fixture *x)
+{
+	char path[256];
+	struct dirent *d;
+	bool found = false;
+
+	(void)snprintf(path, sizeof(path), "%s/accounts/%.2s/%s/snap", x->root,
+	    ALICE, ALICE);
+	DIR *dir = opendir(path);
+
+	assert_non_null(dir);
+	while ((d = readdir(dir)) != NULL) {
+		found |= d->d_name[0] != '.';
+	}
+	(void)closedir(dir);
+	return found;
+}
+
+static void
+upkeep_writes_snapshots_of_what_has_grown(void **state)
+{
+	struct fixture *x = *state;
+
+	x->conf.maintenance = true;
+	x->conf.checkpoint_tail = 4096;
+	fixture_reopen(x);
+	for (int i = 0; i < 200; i++) {
+		deliver_to(x, ALICE, "", "m");
+	}
+	for (int i = 0; i < 500 && !has_snapshot(x); i++) {
+		(void)usleep(10000);
+	}
+	assert_true(has_snapshot(x));
+	fixture_reopen(x);
+	struct account *a = fixture_account(x, ALICE);
+	struct view *v = fixture_view(a);
+
+	assert_int_equal(view_mbox_at(v, 0)->exists, 200);
+	expect_text(a, view_mbox_at(v, 0), 199, "m");
+	view_unref(&v);
+	account_close(&a);
+}
+
 #define T(name)                                                                \
 	cmocka_unit_test_setup_teardown(name, fixture_begin, fixture_end)
 
@@ -647,6 +691,7 @@ main(void)
 	    T(a_closed_account_stays_closed),
 	    T(small_segments_follow_one_another),
 	    T(watches_wake),
+	    T(upkeep_writes_snapshots_of_what_has_grown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
