@@ -169,9 +169,15 @@ box_new(uint64_t id, struct sv name)
 static struct box *
 box_copy(const struct box *from)
 {
-	struct box *b = xmemdup(from, sizeof(*from));
+	struct box *b = xmalloc(sizeof(*b));
 
+	/* Field by field: the count of `from` may change meanwhile. */
+	b->pub = from->pub;
 	b->refs = 1;
+	b->deleted = from->deleted;
+	b->forgotten = from->forgotten;
+	b->name = from->name;
+	b->keywords = from->keywords;
 	refs_inc(&b->name->refs);
 	if (b->keywords != NULL) {
 		refs_inc(&b->keywords->refs);
@@ -313,9 +319,19 @@ replay_own(struct replay *r)
 	if (refs_alone(&old->refs)) {
 		return old;
 	}
-	struct view *v = xmemdup(old, sizeof(*old));
+	struct view *v = xmalloc(sizeof(*v));
 
+	/* Field by field: the count of `old` may change meanwhile. */
 	v->refs = 1;
+	v->place = old->place;
+	v->floor_ms = old->floor_ms;
+	v->purge = old->purge;
+	v->uidvalidity = old->uidvalidity;
+	v->last = old->last;
+	v->firm = old->firm;
+	v->usage = old->usage;
+	v->order = old->order;
+	v->subscriptions = old->subscriptions;
 	vec_share(&v->boxes, &old->boxes);
 	refs_inc(&v->order->refs);
 	refs_inc(&v->subscriptions->refs);
