@@ -176,7 +176,7 @@ void
 collect_insert(struct collect *m, size_t at, struct sv text)
 {
 	ASSERT(collect_in_memory(m) && at <= m->mem.len);
-	if (buf_reserve(&m->mem, text.len) == NULL) {
+	if (text.len == 0 || buf_reserve(&m->mem, text.len) == NULL) {
 		return;
 	}
 	memmove(m->mem.data + at + text.len, m->mem.data + at, m->mem.len - at);

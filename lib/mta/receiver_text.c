@@ -17,6 +17,10 @@
 
 static const struct smtp_reply too_large = {
     552, "5.3.4", "Message is larger than the limit"};
+static const struct smtp_reply bare = {
+    550, "5.6.0", "CR and LF may stand in a message only as CRLF"};
+static const struct smtp_reply suspicious = {
+    421, "4.7.0", "Closing behind a malformed message"};
 
 /* One text on its way in. */
 struct intake {
@@ -94,8 +98,6 @@ intake_hopeless(const struct intake *in)
 static const struct smtp_reply *
 judge_text(const struct receiver *r)
 {
-	static const struct smtp_reply bare = {
-	    550, "5.6.0", "CR and LF may stand in a message only as CRLF"};
 	static const struct smtp_reply nul = {
 	    550, "5.6.0", "NUL may stand in BODY=BINARYMIME only"};
 	static const struct smtp_reply line = {
@@ -132,7 +134,14 @@ finish(struct receiver *r, const struct smtp_reply *bad)
 		    kv_fail(&f));
 		bad = &spool_away;
 	}
-	if (bad != NULL) {
+	if (bad == &bare) {
+		/* A server that let this pass may be relaying commands that
+		 * somebody hid in a message: what follows is not looked at. */
+		LOG(LOG_WARN, "message.bare_line_ends",
+		    kv_hex("session", r->s.id), kv_sv("sender", r->sender));
+		receiver_answer(r, bad);
+		receiver_leave(r, &suspicious);
+	} else if (bad != NULL) {
 		LOG(LOG_INFO, "message.refused", kv_hex("session", r->s.id),
 		    kv_sv("sender", r->sender), kv_u64("code", bad->code),
 		    kv_str("status", bad->status));
