@@ -33,8 +33,9 @@ def server(tmp_path_factory):
     _live.append(p)
     yield p
     _live.remove(p)
+    marks = p.marks()
     p.close()
-    assert p.trouble() is None, p.trouble()
+    assert p.trouble(marks) is None, p.trouble(marks)
 
 
 @pytest.fixture
@@ -62,9 +63,12 @@ def make_server(tmp_path):
 
 
 @pytest.fixture(autouse=True)
-def no_trouble(request):
+def no_trouble():
     """Fails a test during which a server panicked."""
+    marks = {}
+    for p in _live:
+        marks.update(p.marks())
     yield
     for p in _live:
-        found = p.trouble()
+        found = p.trouble(marks)
         assert found is None, found

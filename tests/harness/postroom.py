@@ -26,6 +26,9 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
 BUILD = os.path.join(ROOT, os.environ.get("POSTROOM_BUILD", "build"))
 PROGRAMS = ("imapd", "pop3d", "lmtpd", "smtpd")
 READY_TIMEOUT = 60.0
+# For all servers under test: "key=value key=value".
+SETTINGS = dict(s.split("=", 1)
+                for s in os.environ.get("POSTROOM_SETTINGS", "").split())
 
 # What no server may ever write, whatever a client sends.
 TROUBLE = re.compile(
@@ -144,7 +147,7 @@ class Postroom:
         self.home = str(home)
         self.build = build
         self.env = env or {}
-        self.settings = dict(settings or {})
+        self.settings = {**SETTINGS, **(settings or {})}
         self.offset, self._holder = ports.reserve()
         self.process = None
         self.logs = []
@@ -268,9 +271,13 @@ class Postroom:
     def log(self):
         return self.process.log
 
-    def trouble(self):
+    def marks(self):
+        return {log: log.mark() for log in self.logs}
+
+    def trouble(self, marks=None):
+        """Panics and reports since `marks` were taken, or ever."""
         for log in self.logs:
-            found = log.trouble()
+            found = log.trouble((marks or {}).get(log, 0))
             if found:
                 return found
         return None
