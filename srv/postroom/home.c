@@ -148,17 +148,6 @@ home_prepare(const struct settings *set, struct arena *arena, struct fail *f)
 }
 
 int
-home_own_socket(const struct settings *set, const char *path, struct fail *f)
-{
-	struct owners o = find_owners(set);
-
-	if (chown(path, o.user, o.group) != 0) {
-		return fail_sys(f, "set the rights of %s", path);
-	}
-	return 0;
-}
-
-int
 home_lock(const struct settings *set, struct arena *arena, int *fd_out,
     struct fail *f)
 {

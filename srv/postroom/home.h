@@ -28,10 +28,6 @@ int home_make(const char *home, struct fail *f) MUST_CHECK;
 int home_prepare(
     const struct settings *set, struct arena *arena, struct fail *f) MUST_CHECK;
 
-/* Give a socket's file to the programs that serve and use it. */
-int home_own_socket(const struct settings *set, const char *path,
-    struct fail *f) MUST_CHECK;
-
 /* Take DIR for this process: *fd_out is held until the process ends.
  * FAIL_EXISTS when another one has it. */
 int home_lock(const struct settings *set, struct arena *arena, int *fd_out,

@@ -76,10 +76,6 @@ open_sockets(struct child *c, const char *const *names,
 		    != 0) {
 			return -1;
 		}
-		if (spec.path != NULL
-		    && home_own_socket(set, spec.path, f) != 0) {
-			return -1;
-		}
 		for (; n != 0; n--) {
 			c->socket_names[c->n_sockets++] = spec.name;
 		}
