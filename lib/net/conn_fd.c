@@ -88,7 +88,8 @@ conn_recv_fds(struct conn *c, void *to, size_t n)
 static ssize_t __attribute__((noinline))
 send_with_fd(struct conn *c, struct sv text, int fd)
 {
-	struct iovec v;
+	char first = text.p[0];
+	struct iovec v = {.iov_base = &first, .iov_len = 1};
 	union control control = {.space = {0}};
 	struct msghdr m = {
 	    .msg_iov = &v,
@@ -97,11 +98,9 @@ send_with_fd(struct conn *c, struct sv text, int fd)
 	    .msg_controllen = CMSG_SPACE(sizeof(fd)),
 	};
 	struct cmsghdr *h = CMSG_FIRSTHDR(&m);
-	char first = text.p[0];
 	ssize_t sent;
 
 	/* One octet carries it; the rest goes the usual way. */
-	v = (struct iovec){.iov_base = &first, .iov_len = 1};
 	h->cmsg_level = SOL_SOCKET;
 	h->cmsg_type = SCM_RIGHTS;
 	h->cmsg_len = CMSG_LEN(sizeof(fd));

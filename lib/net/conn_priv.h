@@ -86,7 +86,7 @@ static inline struct sv
 conn_buffered(const struct conn *c)
 {
 	return (struct sv){
-	    c->in_cap != 0 ? c->in + c->in_at : NULL, c->in_end - c->in_at};
+	    c->in_cap != 0 ? c->in + c->in_at : "", c->in_end - c->in_at};
 }
 
 /* Begin a call that reads: its clock has not started. */

@@ -37,6 +37,7 @@ inherited(void)
 {
 	static struct inherited all;
 	static bool asked;
+	/* NOLINTBEGIN(concurrency-mt-unsafe): before threads start */
 	const char *pid = getenv("LISTEN_PID");
 	const char *fds = getenv("LISTEN_FDS");
 	const char *names = getenv("LISTEN_FDNAMES");
@@ -55,6 +56,7 @@ inherited(void)
 	(void)unsetenv("LISTEN_PID");
 	(void)unsetenv("LISTEN_FDS");
 	(void)unsetenv("LISTEN_FDNAMES");
+	/* NOLINTEND(concurrency-mt-unsafe) */
 	for (int i = 0; i < all.n; i++) {
 		(void)fcntl(INHERITED_FIRST + i, F_SETFD, FD_CLOEXEC);
 	}

@@ -51,7 +51,7 @@ proxy_read(struct sv octets, size_t *len_out, struct addr *peer_out,
 	unsigned family;
 	size_t body;
 
-	if (seen != 0 && memcmp(octets.p, signature, seen) != 0) {
+	if (!sv_eq(sv_sub(octets, 0, seen), sv_make(signature, seen))) {
 		return PROXY_BAD;
 	}
 	if (octets.len < PROXY_HEAD) {

@@ -56,6 +56,19 @@ gen_of(uint64_t word)
 	return (uint32_t)(word >> GEN_SHIFT);
 }
 
+static uint64_t
+make_word(uint32_t gen, enum state state)
+{
+	return (uint64_t)gen << GEN_SHIFT | (unsigned)state;
+}
+
+/* No generation is 0, which a zeroed park_ref has. */
+static uint32_t
+next_gen(uint32_t gen)
+{
+	return gen == UINT32_MAX ? 1 : gen + 1;
+}
+
 static unsigned
 events_of(uint64_t word)
 {
@@ -114,14 +127,11 @@ slot_open(struct session *s)
 		return false;
 	}
 	slot = slot_at(i);
-	gen = gen_of(load(slot)) + 1;
-	if (gen == 0) {
-		gen = 1;
-	}
+	gen = next_gen(gen_of(load(slot)));
 	slot->s = s;
 	s->ref = (struct park_ref){i, gen};
-	atomic_store_explicit(&slot->word, (uint64_t)gen << GEN_SHIFT | RUNNING,
-	    memory_order_release);
+	atomic_store_explicit(
+	    &slot->word, make_word(gen, RUNNING), memory_order_release);
 	return true;
 }
 
@@ -132,8 +142,7 @@ slot_close(struct session *s)
 
 	/* The generation ends now: later events find no session. */
 	atomic_store_explicit(&slot->word,
-	    (uint64_t)(s->ref.gen + 1) << GEN_SHIFT | FREE,
-	    memory_order_release);
+	    make_word(next_gen(s->ref.gen), FREE), memory_order_release);
 	lock_acquire(&table.lock);
 	slot->next_free = table.free;
 	table.free = s->ref.slot + 1;

@@ -507,7 +507,7 @@ a_handshake_may_come_by_octets(void **state)
 	do {
 		char octet;
 		char got[4096];
-		ssize_t n = 0;
+		ssize_t n;
 
 		rc = SSL_connect(ssl);
 		if (rc == 1) {
