@@ -29,7 +29,9 @@ enum { ARENAS_MAX = 4, FILES_SPARE = 64 };
 void
 service_notify(const char *state)
 {
-	const char *name = getenv("NOTIFY_SOCKET");
+	/* Nobody changes the environment once threads run. */
+	const char *name =
+	    getenv("NOTIFY_SOCKET"); // NOLINT(concurrency-mt-unsafe)
 	struct sockaddr_un sa = {.sun_family = AF_UNIX};
 	size_t len = name != NULL ? strlen(name) : 0;
 	int fd;
@@ -95,7 +97,7 @@ static void
 prepare_process(const struct settings *set)
 {
 	/* Few workers need few arenas: less memory kept [docs/sessions.md]. */
-	(void)mallopt(M_ARENA_MAX, ARENAS_MAX);
+	(void)mallopt(M_ARENA_MAX, ARENAS_MAX); // NOLINT(concurrency-mt-unsafe)
 	raise_files(set);
 }
 

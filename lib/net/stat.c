@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +26,7 @@
 enum {
 	BATCH = 64, /* sessions described under one hold of the lock */
 	ANSWER_S = 10,
+	PAUSE_MS = 1000, /* without descriptors */
 	TIME_TEXT = 40,
 };
 
@@ -323,7 +325,7 @@ serve_stat(void *arg)
 			if (errno != EMFILE && errno != ENFILE) {
 				return NULL;
 			}
-			(void)sleep(1);
+			(void)poll(NULL, 0, PAUSE_MS);
 			continue;
 		}
 		(void)setsockopt(

@@ -18,6 +18,9 @@ enum {
 	EXIT_NO_PROGRAM = 127,
 };
 
+/* NOLINTBEGIN(concurrency-mt-unsafe): the environment of the one thread that
+ * a forked child has. */
+
 static void
 set_number(const char *name, long v)
 {
@@ -69,7 +72,7 @@ run_child(const struct child *c, const struct child_plan *plan, pid_t monitor)
 		_exit(EXIT_FAILURE);
 	}
 	(void)sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	(void)pthread_sigmask(SIG_SETMASK, &none, NULL);
 	(void)setenv("NOTIFY_SOCKET", plan->notify, 1);
 	while (plan->args[n - 1] != NULL) {
 		n++;
@@ -86,6 +89,8 @@ run_child(const struct child *c, const struct child_plan *plan, pid_t monitor)
 	}
 	_exit(EXIT_NO_PROGRAM);
 }
+
+/* NOLINTEND(concurrency-mt-unsafe) */
 
 int
 child_start(struct child *c, const struct child_plan *plan, struct fail *f)

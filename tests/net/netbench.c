@@ -102,7 +102,7 @@ static void
 die(const char *what, const struct fail *f)
 {
 	(void)fprintf(stderr, "netbench: %s: %s\n", what, f->text);
-	exit(EXIT_FAILURE);
+	_exit(EXIT_FAILURE);
 }
 
 static void
@@ -139,6 +139,7 @@ serve(void)
 	unsigned n;
 
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	/* Before threads start.  NOLINTNEXTLINE(concurrency-mt-unsafe) */
 	(void)mallopt(M_ARENA_MAX, 4);
 	log_init("netbench", LOG_WARN);
 	load_certificate();
@@ -204,8 +205,8 @@ pss(pid_t pid)
 	file = fopen(path, "re");
 	ASSERT(file != NULL);
 	while (fgets(line, sizeof(line), file) != NULL) {
-		if (sscanf(line, "Pss: %" SCNu64 " kB", &kb) == 1) {
-			break;
+		if (strncmp(line, "Pss:", 4) == 0) {
+			kb = strtoull(line + 4, NULL, 10);
 		}
 	}
 	(void)fclose(file);
