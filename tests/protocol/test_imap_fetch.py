@@ -168,6 +168,52 @@ def test_several_sections_in_one(imap):
     assert data["BODY[HEADER.FIELDS (SUBJECT)]"] == b"Subject: mixed\r\n\r\n"
 
 
+# --- what no digest has room for --------------------------------------------
+@pytest.fixture
+def huge(server, account):
+    """A header of 500 recipients, and a message of 300 parts."""
+    to = b",\r\n ".join(b"Person %d <p%d@example.org>" % (n, n)
+                        for n in range(500))
+    first = b"From: a@example.org\r\nTo: " + to + b"\r\nSubject: x\r\n\r\n.\r\n"
+    parts = b"".join(
+        b"--b\r\nContent-Type: text/plain; name=\"%d\"\r\n\r\npart %d\r\n"
+        % (n, n) for n in range(1, 301))
+    second = (b"Subject: parts\r\nContent-Type: multipart/mixed; boundary=b"
+              b"\r\n\r\n" + parts + b"--b--\r\n")
+    with server.imap(account) as c:
+        c.append("INBOX", first)
+        c.append("INBOX", second)
+        c.ok("SELECT INBOX")
+        yield c, first, second
+
+
+def test_an_envelope_of_500_recipients(huge):
+    c, first, _ = huge
+    to = fetch(c, 1, "ENVELOPE")["ENVELOPE"][5]
+    assert len(to) == 500
+    assert to[499] == [b"Person 499", None, b"p499", b"example.org"]
+    head = section(c, 1, "HEADER.FIELDS (To)")
+    assert head == first[first.index(b"To:"):first.index(b"Subject")] + b"\r\n"
+    assert c.ok("SEARCH TO p250@").search() == [1]
+    assert c.ok("SEARCH HEADER To p499").search() == [1]
+
+
+def test_a_message_of_300_parts(huge):
+    c, _, second = huge
+    b = fetch(c, 2, "BODYSTRUCTURE")["BODYSTRUCTURE"]
+    assert b[300].upper() == b"MIXED" and b[299][2][:2] == [b"name", b"300"]
+    assert len(fetch(c, 2, "BODY")["BODY"]) == 301
+    data = fetch(c, 2, "(BODY.PEEK[] BODY.PEEK[250] BODY.PEEK[300.MIME] "
+                       "BODY.PEEK[301] BODY.PEEK[1]<2.3>)")
+    assert data["BODY[]"] == second
+    assert data["BODY[250]"] == b"part 250"
+    assert data["BODY[300.MIME]"] == (
+        b'Content-Type: text/plain; name="300"\r\n\r\n')
+    assert data["BODY[301]"] is None
+    assert data["BODY[1]<2>"] == b"rt "
+    assert c.ok('SEARCH BODY "part 299"').search() == [2]
+
+
 # --- \Seen ------------------------------------------------------------------
 def test_rfc3501_6_4_5_body_sets_seen_and_says_so(imap):
     data = fetch(imap, 1, "BODY[TEXT]")
@@ -220,6 +266,17 @@ def test_rfc3501_9_star_in_an_empty_mailbox(server, imap):
     imap.bad("FETCH * FLAGS")
     imap.bad("FETCH 1 FLAGS")
     assert imap.ok("UID FETCH 1:* FLAGS").fetch() == {}
+
+
+# --- TLS ---------------------------------------------------------------------
+def test_large_bodies_over_tls(server, account):
+    message = PLAIN + b"0123456789abcdef\r\n" * 100000
+    with server.imap(account, tls=True) as c:
+        assert c.append("INBOX", message).ok
+        c.ok("SELECT INBOX")
+        assert fetch(c, 1, "BODY.PEEK[]")["BODY[]"] == message
+        assert fetch(c, 1, "BODY.PEEK[]<1000000.5000>")[
+            "BODY[]<1000000>"] == message[1000000:1005000]
 
 
 # --- bulk -------------------------------------------------------------------

@@ -153,6 +153,37 @@ def test_rfc5258_3_5_childinfo(fruit):
     assert "\\Subscribed" not in found["Fruit"]
 
 
+def test_rfc5258_3_5_childinfo_of_special_uses(imap):
+    imap.ok("CREATE Mail/Sent (USE (\\Sent))")
+    found = listed(imap.ok('LIST (SPECIAL-USE RECURSIVEMATCH) "" %'))
+    assert found["Mail+"] == '(CHILDINFO ("SPECIAL-USE"))'
+    imap.ok("SUBSCRIBE Mail/Sent")
+    found = listed(imap.ok(
+        'LIST (SUBSCRIBED SPECIAL-USE RECURSIVEMATCH) "" %'))
+    assert found["Mail+"] == '(CHILDINFO ("SUBSCRIBED" "SPECIAL-USE"))'
+
+
+def test_rfc5258_3_5_parents_that_are_not_there(imap):
+    imap.ok("CREATE x/y/z")
+    imap.ok("SUBSCRIBE x/y/z")
+    for name in ("x/y/z", "x/y", "x"):
+        imap.ok(f"DELETE {name}")
+    found = listed(imap.ok('LIST (SUBSCRIBED RECURSIVEMATCH) "" *'))
+    assert set(n for n in found if n[-1] != "+") == {"x", "x/y", "x/y/z"}
+    assert all("\\NonExistent" in found[n] for n in ("x", "x/y", "x/y/z"))
+    assert found["x+"] == found["x/y+"] == '(CHILDINFO ("SUBSCRIBED"))'
+    assert set(listed(imap.ok('LIST (SUBSCRIBED) "" %'))) == set()
+    assert set(listed(imap.ok('LSUB "" %'), "LSUB")) == {"x"}
+
+
+def test_many_mailboxes(imap):
+    for n in range(200):
+        imap.ok(f"CREATE box{n}/in")
+    assert len(imap.ok('LIST "" *').all("LIST")) == 401
+    assert len(imap.ok('LIST "" % RETURN (STATUS (MESSAGES))')
+               .all("STATUS")) == 201
+
+
 def test_rfc5258_3_1_recursivematch_alone_is_bad(imap):
     imap.bad('LIST (RECURSIVEMATCH) "" %')
     imap.bad('LIST (REMOTE RECURSIVEMATCH) "" %')

@@ -67,6 +67,22 @@ def test_rfc3501_6_4_6_silent_still_tells_what_others_did(imap, second):
     assert {b"\\Answered", b"\\Seen"} <= set(r.fetch()[1]["FLAGS"])
 
 
+@pytest.mark.parametrize("how, after", [
+    ("", {"\\Seen"}), ("+", {"\\Seen", "\\Draft", "$k"}),
+    ("-", {"\\Draft", "$k"})])
+def test_rfc3501_6_4_6_silent_in_all_forms(imap, second, how, after):
+    imap.ok("STORE 1 FLAGS.SILENT (\\Draft $k)")
+    assert imap.ok(f"STORE 1 {how}FLAGS.SILENT (\\Seen)").untagged == []
+    assert flags(imap, 1) == after
+    second.ok("NOOP")
+    second.ok("STORE 1 +FLAGS.SILENT (\\Flagged $other)")
+    r = imap.ok(f"STORE 1 {how}FLAGS.SILENT (\\Seen)")
+    if how == "":
+        assert r.fetch() == {}  # SET leaves what it says
+    else:
+        assert {b"\\Flagged", b"$other"} <= set(r.fetch()[1]["FLAGS"])
+
+
 def test_rfc3501_2_3_2_keywords_are_made_and_told(imap, second):
     r = imap.ok("STORE 1 +FLAGS ($New NonJunk)")
     assert b"$New" in r.all("FLAGS")[0][1]
