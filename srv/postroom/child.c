@@ -66,6 +66,8 @@ run_child(const struct child *c, const struct child_plan *plan, pid_t monitor)
 	sigset_t none;
 	size_t n = 1;
 
+	/* Ctrl-C is for the monitor alone, which stops them in order. */
+	(void)setpgid(0, 0);
 	/* Nobody would look after it, were the monitor killed. */
 	(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != monitor) {
