@@ -1,0 +1,489 @@
+/*
+ * Faults: every call to the file system fails in turn, in several ways, and
+ * every octet of a journal goes bad in turn.  What was acknowledged before and
+ * after stays; what failed says so; nothing else is touched.
+ */
+#include <errno.h>
+
+#include "base/log.h"
+#include "store_fixture.h"
+
+/* ---- a file system in which one call fails ---- */
+
+enum fault {
+	FAULT_WRITE_SHORT, /* half is written, and then the disk is full */
+	FAULT_WRITE_FULL,
+	FAULT_SYNC_EIO,
+	FAULT_SYNC_FULL,
+	FAULT_OPEN,
+	FAULT_READ,
+	FAULT_NAMES, /* link, rename, mkdir */
+	N_FAULTS,
+};
+
+struct faulty {
+	struct fs fs;
+	struct fs *real; /* owned */
+	enum fault fault;
+	int in;	   /* calls of that kind until it happens; < 0: never */
+	bool sick; /* it has happened; a full disk stays full */
+};
+
+static bool
+strikes(struct fs *fs, enum fault fault)
+{
+	struct faulty *x = (struct faulty *)fs;
+
+	if (x->fault != fault || x->in < 0) {
+		return false;
+	}
+	if (x->in-- == 0) {
+		x->sick = true;
+	}
+	return x->sick && x->in == -1;
+}
+
+static struct fs *
+real_of(struct fs *fs)
+{
+	return ((struct faulty *)fs)->real;
+}
+
+static int
+f_open(struct fs *fs, int dir, const char *path, int flags, unsigned mode)
+{
+	return strikes(fs, FAULT_OPEN)
+		   ? -EMFILE
+		   : fs_open(real_of(fs), dir, path, flags, mode);
+}
+
+static int
+f_close(struct fs *fs, int fd)
+{
+	fs_close(real_of(fs), &fd);
+	return 0;
+}
+
+static ssize_t
+f_pread(struct fs *fs, int fd, void *to, size_t len, uint64_t at)
+{
+	return strikes(fs, FAULT_READ) ? -EIO
+				       : fs_pread(real_of(fs), fd, to, len, at);
+}
+
+static ssize_t
+f_writev(struct fs *fs, int fd, const struct iovec *v, int n)
+{
+	if (strikes(fs, FAULT_WRITE_FULL)) {
+		return -ENOSPC;
+	}
+	if (strikes(fs, FAULT_WRITE_SHORT)) {
+		struct iovec half = {v[0].iov_base, v[0].iov_len / 2};
+
+		return half.iov_len != 0 ? fs_writev(real_of(fs), fd, &half, 1)
+					 : -ENOSPC;
+	}
+	return fs_writev(real_of(fs), fd, v, n);
+}
+
+static ssize_t
+f_copy_in(struct fs *fs, int fd, int from, uint64_t at, size_t len)
+{
+	return fs_copy_in(real_of(fs), fd, from, at, len);
+}
+
+static int
+f_sync(struct fs *fs, int fd, bool data_only)
+{
+	if (strikes(fs, FAULT_SYNC_EIO)) {
+		return -EIO;
+	}
+	if (strikes(fs, FAULT_SYNC_FULL)) {
+		return -ENOSPC;
+	}
+	return data_only ? fs_datasync(real_of(fs), fd)
+			 : fs_sync(real_of(fs), fd);
+}
+
+static int
+f_allocate(struct fs *fs, int fd, uint64_t len)
+{
+	return fs_allocate(real_of(fs), fd, len);
+}
+
+static int
+f_stat(struct fs *fs, int fd, struct fs_stat *out)
+{
+	return fs_stat(real_of(fs), fd, out);
+}
+
+static int
+f_stat_at(struct fs *fs, int dir, const char *path, struct fs_stat *out)
+{
+	return fs_stat_at(real_of(fs), dir, path, out);
+}
+
+static int
+f_link(
+    struct fs *fs, int from_dir, const char *from, int to_dir, const char *to)
+{
+	return strikes(fs, FAULT_NAMES)
+		   ? -EMLINK
+		   : fs_link(real_of(fs), from_dir, from, to_dir, to);
+}
+
+static int
+f_symlink(struct fs *fs, const char *target, int dir, const char *path)
+{
+	return fs_symlink(real_of(fs), target, dir, path);
+}
+
+static int
+f_rename(
+    struct fs *fs, int from_dir, const char *from, int to_dir, const char *to)
+{
+	return strikes(fs, FAULT_NAMES)
+		   ? -ENOSPC
+		   : fs_rename(real_of(fs), from_dir, from, to_dir, to);
+}
+
+static int
+f_unlink(struct fs *fs, int dir, const char *path)
+{
+	return fs_unlink(real_of(fs), dir, path);
+}
+
+static int
+f_mkdir(struct fs *fs, int dir, const char *path, unsigned mode)
+{
+	return strikes(fs, FAULT_NAMES)
+		   ? -ENOSPC
+		   : fs_mkdir(real_of(fs), dir, path, mode);
+}
+
+static int
+f_rmdir(struct fs *fs, int dir, const char *path)
+{
+	return fs_rmdir(real_of(fs), dir, path);
+}
+
+static int
+f_list(struct fs *fs, int dir, const char *path, fs_list_fn *each, void *arg)
+{
+	return fs_list(real_of(fs), dir, path, each, arg);
+}
+
+static int
+f_traits(struct fs *fs, struct fs_traits *out)
+{
+	return fs_traits(real_of(fs), out);
+}
+
+static int64_t
+f_now_ms(struct fs *fs)
+{
+	return fs_now_ms(real_of(fs));
+}
+
+static uint64_t
+f_random(struct fs *fs)
+{
+	return fs_random(real_of(fs));
+}
+
+static void
+f_boot_id(struct fs *fs, uint64_t out[2])
+{
+	fs_boot_id(real_of(fs), out);
+}
+
+static const struct fs_ops faulty_ops = {
+    .open = f_open,
+    .close = f_close,
+    .pread = f_pread,
+    .writev = f_writev,
+    .copy_in = f_copy_in,
+    .sync = f_sync,
+    .allocate = f_allocate,
+    .stat = f_stat,
+    .stat_at = f_stat_at,
+    .link = f_link,
+    .symlink = f_symlink,
+    .rename = f_rename,
+    .unlink = f_unlink,
+    .mkdir = f_mkdir,
+    .rmdir = f_rmdir,
+    .list = f_list,
+    .traits = f_traits,
+    .now_ms = f_now_ms,
+    .random = f_random,
+    .boot_id = f_boot_id,
+};
+
+/* ---- what is done while it fails ---- */
+
+/* What must be there in the end, counted by content. */
+struct promise {
+	unsigned inbox, other;	     /* acknowledged messages */
+	bool open_inbox, open_other; /* a failure left it open: one more */
+	bool made;		     /* mailbox "Other" */
+};
+
+static void
+try_deliver(struct store *store, struct promise *p)
+{
+	struct msg_source source = source_of("delivered");
+	struct delivery d = {.account_id = ALICE};
+	struct fail f = {0};
+
+	if (store_deliver(store, &source, &d, 1, &f) == 0) {
+		p->inbox++;
+	} else {
+		assert_int_not_equal(d.fail.kind, FAIL_NONE);
+		p->open_inbox = true;
+	}
+}
+
+static void
+try_append(struct account *a, uint64_t mbox, struct promise *p)
+{
+	struct msg_source source = source_of("appended");
+	struct msg_attrs attrs = {0};
+	struct appended out;
+	struct fail f = {0};
+
+	if (account_append(a, mbox, &source, &attrs, 1, &out, &f) == 0) {
+		p->other++;
+	} else {
+		assert_int_not_equal(f.kind, FAIL_NONE);
+		p->open_other = true;
+	}
+	uidset_deinit(&out.uids);
+}
+
+static void
+script(struct store *store, struct promise *p)
+{
+	struct mbox_attrs attrs = {0};
+	struct account *a = NULL;
+	struct fail f = {0};
+	uint64_t other;
+
+	try_deliver(store, p);
+	try_deliver(store, p);
+	if (account_open(store, ALICE, &a, &f) != 0) {
+		return;
+	}
+	if (account_mbox_create(a, SV("Other"), &attrs, &other, &f) == 0) {
+		p->made = true;
+		try_append(a, other, p);
+		try_deliver(store, p);
+		try_append(a, other, p);
+		struct flag_change seen = {.how = FLAGS_ADD, .flags = 1};
+		struct uidset all = set_of(1, 9);
+		struct copied copied;
+
+		(void)!account_store(a, other, &all, &seen, NULL, &f);
+		if (account_copy(a, INBOX, &all, a, other, false, &copied, &f)
+		    == 0) {
+			p->other += (unsigned)uidset_count(&copied.to);
+		} else {
+			p->open_other = true;
+		}
+		copied_deinit(&copied);
+		uidset_deinit(&all);
+	}
+	try_deliver(store, p);
+	(void)!account_checkpoint(a, &f);
+	try_deliver(store, p);
+	account_close(&a);
+}
+
+/* With a healthy disk: all that was acknowledged is there with its octets, and
+ * nothing that was not, but for what failed with its outcome open. */
+static void
+check_promise(struct fixture *x, const struct promise *p)
+{
+	struct account *a = fixture_account(x, ALICE);
+	struct view *v = fixture_view(a);
+	const struct mbox *inbox = view_mbox_at(v, 0);
+	const struct mbox *other = view_mbox(v, SV("Other"));
+
+	assert_true(inbox->exists >= p->inbox);
+	if (!p->open_inbox) {
+		assert_int_equal(inbox->exists, p->inbox);
+	}
+	assert_true(!p->made || other != NULL);
+	if (p->made) {
+		assert_true(other->exists >= p->other);
+		assert_true(p->open_other || other->exists == p->other);
+	}
+	for (uint32_t i = 0; i < inbox->exists; i++) {
+		expect_text(a, inbox, i, "delivered");
+	}
+	view_unref(&v);
+	account_close(&a);
+	deliver_to(x, ALICE, "", "delivered");
+}
+
+/* True if the fault was met. */
+static bool
+run_with(enum fault fault, int in)
+{
+	struct faulty *x = xmalloc(sizeof(*x));
+	void *state = NULL;
+
+	assert_int_equal(fixture_begin(&state), 0);
+	struct fixture *fx = state;
+	struct promise p = {0};
+	struct store *store = NULL;
+	struct fail f = {0};
+
+	store_close(&fx->store);
+	x->fs.ops = &faulty_ops;
+	OK(fs_real_open(fx->root, &x->real, &f));
+	x->fault = fault;
+	x->in = in;
+	if (store_open(&fx->conf, &x->fs, &store, &f) == 0) {
+		script(store, &p);
+		store_close(&store);
+	}
+	bool met = x->sick;
+
+	fs_real_close(&x->real);
+	free(x);
+	OK(store_open_path(&fx->conf, fx->root, &fx->store, &f));
+	check_promise(fx, &p);
+	(void)fixture_end(&state);
+	return met;
+}
+
+static void
+every_call_may_fail(void **state)
+{
+	(void)state;
+	for (int fault = 0; fault < N_FAULTS; fault++) {
+		int in = 0;
+
+		while (run_with((enum fault)fault, in)) {
+			in++;
+		}
+		assert_true(in > 0);
+	}
+}
+
+/* ---- a disk that stays full ---- */
+
+static void
+after_a_failed_flush_nothing_is_acknowledged(void **state)
+{
+	struct fixture *fx = *state;
+	struct faulty x = {.fs.ops = &faulty_ops, .fault = FAULT_SYNC_EIO};
+	struct store *store;
+	struct promise p = {0};
+	struct fail f = {0};
+
+	store_close(&fx->store);
+	OK(fs_real_open(fx->root, &x.real, &f));
+	x.in = -1;
+	OK(store_open(&fx->conf, &x.fs, &store, &f));
+	try_deliver(store, &p);
+	assert_int_equal(p.inbox, 1);
+	x.in = 0;
+	try_deliver(store, &p);
+	/* The next flush would say yes: it is not believed. */
+	try_deliver(store, &p);
+	assert_int_equal(p.inbox, 1);
+	OK(store_raise_generation(store, &f));
+	try_deliver(store, &p);
+	assert_int_equal(p.inbox, 2);
+	store_close(&store);
+	fs_real_close(&x.real);
+	OK(store_open_path(&fx->conf, fx->root, &fx->store, &f));
+	check_promise(fx, &p);
+}
+
+/* ---- bad octets ---- */
+
+static void
+segment_path(const struct fixture *x, char out[512])
+{
+	char dir[256];
+	struct dirent *d;
+
+	(void)snprintf(dir, sizeof(dir), "%s/accounts/%.2s/%s/journal", x->root,
+	    ALICE, ALICE);
+	DIR *listing = opendir(dir);
+
+	assert_non_null(listing);
+	out[0] = '\0';
+	while ((d = readdir(listing)) != NULL) {
+		if (d->d_name[0] != '.') {
+			assert_string_equal(out, ""); /* there is one */
+			(void)snprintf(out, 512, "%s/%.200s", dir, d->d_name);
+		}
+	}
+	(void)closedir(listing);
+}
+
+static void
+flip(const char *path, off_t at)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	unsigned char c;
+
+	assert_true(fd >= 0);
+	assert_int_equal(pread(fd, &c, 1, at), 1);
+	c ^= 0x5a;
+	assert_int_equal(pwrite(fd, &c, 1, at), 1);
+	assert_int_equal(close(fd), 0);
+}
+
+static void
+a_bad_octet_costs_one_record_at_most(void **state)
+{
+	struct fixture *x = *state;
+	char path[512];
+	struct stat st;
+
+	enum { MESSAGES = 8, STEP = 7 };
+
+	for (int i = 0; i < MESSAGES; i++) {
+		deliver_to(x, ALICE, "", "delivered");
+	}
+	segment_path(x, path);
+	assert_int_equal(stat(path, &st), 0);
+	for (off_t at = 0; at < st.st_size; at += STEP) {
+		flip(path, at);
+		fixture_reopen(x);
+		struct account *a = fixture_account(x, ALICE);
+		struct view *v = fixture_view(a);
+		const struct mbox *m = view_mbox_at(v, 0);
+
+		assert_true(m->exists >= MESSAGES - 1);
+		for (uint32_t i = 0; i < m->exists; i++) {
+			expect_text(a, m, i, "delivered");
+		}
+		view_unref(&v);
+		account_close(&a);
+		flip(path, at);
+	}
+}
+
+int
+main(void)
+{
+	log_init("test", LOG_PANIC); /* failures are what it is about */
+
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(every_call_may_fail),
+	    cmocka_unit_test_setup_teardown(
+		after_a_failed_flush_nothing_is_acknowledged, fixture_begin,
+		fixture_end),
+	    cmocka_unit_test_setup_teardown(
+		a_bad_octet_costs_one_record_at_most, fixture_begin,
+		fixture_end),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
