@@ -9,8 +9,8 @@ no_hook(void)
 {
 }
 
-void (*block_begin_hook)(void) = no_hook;
-void (*block_end_hook)(void) = no_hook;
+void (*_Atomic block_begin_hook)(void) = no_hook;
+void (*_Atomic block_end_hook)(void) = no_hook;
 
 /* Not inlined: a caller that is a coroutine may go on in another thread, and
  * the compiler may keep the address of errno. */

@@ -9,29 +9,31 @@
  * Brackets do not nest, and no lock of lib/base/lock.h and no c_*() call
  * stands between the two.
  *
- * Threads: hooks are set once, before threads start.
+ * Threads: hooks are set once, before sessions run; a library's own thread
+ * may run already, for which they do nothing.
  */
 #pragma once
 
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 #include "base/attr.h"
 
-extern void (*block_begin_hook)(void);
-extern void (*block_end_hook)(void);
+extern void (*_Atomic block_begin_hook)(void);
+extern void (*_Atomic block_end_hook)(void);
 
 static inline void
 block_begin(void)
 {
-	block_begin_hook();
+	atomic_load_explicit(&block_begin_hook, memory_order_relaxed)();
 }
 
 static inline void
 block_end(void)
 {
-	block_end_hook();
+	atomic_load_explicit(&block_end_hook, memory_order_relaxed)();
 }
 
 /* pread(2), bracketed only where the disk has to be waited for: what the page
