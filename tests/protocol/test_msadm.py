@@ -1,12 +1,14 @@
 """msadm(8): accounts, domains, aliases, the store; servers run or not."""
 import json
 import os
+import pwd
 import random
 import re
 import shutil
 import signal
 import stat
 import subprocess
+import tempfile
 import time
 
 import pytest
@@ -262,6 +264,23 @@ def test_output_that_cannot_be_written_is_a_failure(p):
             [p.bin("msadm"), "--home", p.home, "account", "list"],
             stdout=full, stderr=subprocess.PIPE, check=False)
     assert done.returncode == 74
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes another")
+def test_what_root_makes_belongs_to_the_servers_user(p):
+    user = pwd.getpwnam("nobody")
+    with tempfile.TemporaryDirectory() as top:
+        os.chmod(top, 0o755)
+        p.home = os.path.join(top, "home")
+        for name in ("a@example.org", "b@example.org"):
+            p.msadm("account", "add", name, "--set", "process.user=nobody",
+                    stdin=PASSWORD)
+        for folder, names, files in os.walk(p.home):
+            for name in names + files:
+                owner = os.stat(os.path.join(folder, name)).st_uid
+                assert owner == user.pw_uid, os.path.join(folder, name)
+        assert addresses(p, "--set", "process.user=nobody") == [
+            "a@example.org", "b@example.org"]
 
 
 def test_help_lists_every_command(p):

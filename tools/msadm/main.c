@@ -97,16 +97,27 @@ make_folder(const char *path, const char *user, mode_t mode, struct fail *f)
 	return 0;
 }
 
+static int
+make_folders(struct msadm *m, struct fail *f)
+{
+	const char *user = m->set.process_user;
+
+	if (make_folder(m->set.home, "", 0755, f) != 0
+	    || make_folder(m->set.directory_path, user, 0700, f) != 0) {
+		return -1;
+	}
+	return make_folder(m->set.store_path, user, 0700, f);
+}
+
 int
 msadm_directory(struct msadm *m, bool create, struct fail *f)
 {
 	bool changed;
 
-	if (create
-	    && (make_folder(m->set.home, "", 0755, f) != 0
-		|| make_folder(
-		       m->set.directory_path, m->set.process_user, 0700, f)
-		       != 0)) {
+	if (m->directory != NULL) {
+		return 0;
+	}
+	if (create && make_folders(m, f) != 0) {
 		return -1;
 	}
 	/* What is made from here on belongs to the servers' user. */
