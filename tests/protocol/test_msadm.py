@@ -486,3 +486,19 @@ def test_check_makes_a_tree_that_is_lacking(running):
         assert done.returncode == 1 and "no tree" in done.stdout
     assert running.msadm("account", "check", account.address) == ""
     assert os.path.isdir(tree)
+
+
+def test_resume_raises_the_generation_of_the_store(running):
+    path = os.path.join(running.home, "store/generation")
+
+    def generation():
+        if not os.path.exists(path):
+            return 0
+        with open(path, encoding="ascii") as f:
+            return int(f.read())
+
+    before = generation()
+    running.msadm("store", "resume")
+    assert generation() > before
+    account = running.add_account()
+    running.deliver(b"Subject: one\r\n\r\nhi\r\n", account)

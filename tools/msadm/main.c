@@ -57,6 +57,7 @@ static const struct command commands[] = {
     {"store list", 0, 0, OPT_JSON, "", store_accounts},
     {"store check", 0, 0, OPT_REPAIR | OPT_JSON, "[--repair]", store_check},
     {"store purge", 1, 1, 0, "ID", store_purge},
+    {"store resume", 0, 0, 0, "", store_resume},
     {"domain add", 1, 1, 0, "DOMAIN", domain_add},
     {"domain list", 0, 0, OPT_JSON, "", domain_list},
     {"domain remove", 1, 1, 0, "DOMAIN", domain_remove},
@@ -144,6 +145,8 @@ msadm_store(struct msadm *m, struct fail *f)
 	}
 	store_conf_defaults(&conf);
 	conf.hint_dir = access(hints, W_OK | X_OK) == 0 ? hints : NULL;
+	conf.retention_ms = m->set.store_retention;
+	conf.segment_max = m->set.store_segment;
 	conf.maintenance = false;
 	return store_open_path(&conf, m->set.store_path, &m->store, f);
 }

@@ -83,6 +83,7 @@ int mailbox_list(struct msadm *m, struct fail *f);
 int undelete(struct msadm *m, struct fail *f);
 int store_accounts(struct msadm *m, struct fail *f);
 int store_purge(struct msadm *m, struct fail *f);
+int store_resume(struct msadm *m, struct fail *f);
 int account_check_one(struct msadm *m, struct fail *f);
 int store_check(struct msadm *m, struct fail *f);
 

@@ -293,3 +293,13 @@ store_purge(struct msadm *m, struct fail *f)
 	}
 	return f->kind == FAIL_ABSENT ? account_purge(m->store, id, f) : -1;
 }
+
+/* The disk is mended: let the servers acknowledge again. */
+int
+store_resume(struct msadm *m, struct fail *f)
+{
+	if (msadm_store(m, f) != 0) {
+		return -1;
+	}
+	return store_raise_generation(m->store, f);
+}
