@@ -80,13 +80,11 @@ key_element(struct snap_builder *b, struct taker *t)
 static bool
 msg_element(struct snap_builder *b, struct taker *t)
 {
-	struct msg m;
-	const struct vec *msgs = &b->box->msgs;
+	struct msg m = {0};
 
-	if (!msg_take(t, &m)
-	    || (msgs->n != 0
-		&& ((const struct msg *)vec_at(msgs, msgs->n - 1))->uid
-		       >= m.uid)) {
+	/* uidnext of a box that is being filled is the last UID plus one. */
+	if (!msg_take(t, &m) || m.uid == UINT32_MAX
+	    || m.uid < b->box->pub.uidnext) {
 		return false;
 	}
 	box_add_msg(b->r->view, b->box, &m);

@@ -80,6 +80,14 @@ vec_share(struct vec *to, const struct vec *from)
 	}
 }
 
+/* Does element i stand in this chunk? */
+static bool
+chunk_has(const struct vec *v, uint32_t chunk, uint32_t i)
+{
+	return v->first[chunk] <= i
+	       && i - v->first[chunk] < v->chunks[chunk]->n;
+}
+
 uint32_t
 vec_chunk_of(const struct vec *v, uint32_t i, uint32_t *within)
 {
@@ -87,6 +95,13 @@ vec_chunk_of(const struct vec *v, uint32_t i, uint32_t *within)
 	uint32_t hi = v->n_chunks;
 
 	ASSERT(i < v->n);
+	/* Where it is if all chunks are full, as they mostly are. */
+	uint32_t guess = i / v->type->chunk_max;
+
+	if (chunk_has(v, guess, i)) {
+		*within = i - v->first[guess];
+		return guess;
+	}
 	while (hi - lo > 1) {
 		uint32_t mid = lo + (hi - lo) / 2;
 
