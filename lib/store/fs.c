@@ -1,5 +1,6 @@
 #include "store/fs.h"
 
+#include <fcntl.h>
 #include <stdatomic.h>
 
 #include "base/block.h"
@@ -79,6 +80,23 @@ fs_sync_start(struct fs *fs, int fd)
 		begin(fs);
 		fs->ops->sync_start(fs, fd);
 		block_end();
+	}
+}
+
+void
+fs_read_start(struct fs *fs, int dir, const char *path)
+{
+	int fd;
+
+	if (fs->ops->read_start == NULL) {
+		return;
+	}
+	fd = fs_open(fs, dir, path, O_RDONLY, 0);
+	if (fd >= 0) {
+		begin(fs);
+		fs->ops->read_start(fs, fd);
+		block_end();
+		fs_close(fs, &fd);
 	}
 }
 

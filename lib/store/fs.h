@@ -69,6 +69,10 @@ struct fs_ops {
 	 * promise: for several files that are to be flushed at once.  NULL:
 	 * nothing is gained by it. */
 	void (*sync_start)(struct fs *fs, int fd);
+	/* Begin to read the whole file, without waiting: for several files
+	 * that will be read one after the other.  It may be closed at once.
+	 * NULL: nothing is gained by it. */
+	void (*read_start)(struct fs *fs, int fd);
 	int (*sync)(struct fs *fs, int fd, bool data_only);
 	int (*allocate)(struct fs *fs, int fd, uint64_t len); /* keeps size */
 	int (*stat)(struct fs *fs, int fd, struct fs_stat *out);
@@ -119,6 +123,8 @@ ssize_t fs_writev(
 ssize_t fs_copy_in(
     struct fs *fs, int fd, int kernel_fd, uint64_t at, size_t len) MUST_CHECK;
 void fs_sync_start(struct fs *fs, int fd);
+/* Begin to read a file, if there is a way to; otherwise no call is made. */
+void fs_read_start(struct fs *fs, int dir, const char *path);
 int fs_sync(struct fs *fs, int fd) MUST_CHECK;	   /* fsync(2) */
 int fs_datasync(struct fs *fs, int fd) MUST_CHECK; /* fdatasync(2) */
 int fs_allocate(struct fs *fs, int fd, uint64_t len);

@@ -114,6 +114,13 @@ real_sync_start(struct fs *fs, int fd)
 	(void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
 }
 
+static void
+real_read_start(struct fs *fs, int fd)
+{
+	(void)fs;
+	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_WILLNEED);
+}
+
 static int
 real_sync(struct fs *fs, int fd, bool data_only)
 {
@@ -317,6 +324,7 @@ static const struct fs_ops real_ops = {
     .writev = real_writev,
     .copy_in = real_copy_in,
     .sync_start = real_sync_start,
+    .read_start = real_read_start,
     .sync = real_sync,
     .allocate = real_allocate,
     .stat = real_stat,

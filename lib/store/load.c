@@ -36,6 +36,7 @@ replay_segment(struct replay *r, struct segment *seg, bool *sealed,
 	int rc;
 
 	scan_init(&scan, seg, r->offset);
+	scan_ahead(&scan);
 	do {
 		rc = scan_next(&scan, f);
 		for (size_t i = 0; rc == 0 && i < scan.n; i++) {

@@ -52,25 +52,40 @@ msg_path(const struct msg *m, char out[PATH_SIZE])
 	placement_path(m->folder, &p, m->size, m->date_ms, out);
 }
 
+/* What to read at once of a file of so many octets: one more than there
+ * should be, which shows that it is longer. */
+static size_t
+read_size(uint64_t size, size_t max)
+{
+	enum { LEAST = 4096 };
+	size_t n = size < max ? (size_t)size : max;
+
+	return (n > LEAST ? n : LEAST) + 1;
+}
+
 int
 file_read(struct fs *fs, int dir, const char *path, size_t max, struct buf *to,
     struct fail *f)
 {
 	int fd = fs_open(fs, dir, path, O_RDONLY, 0);
-	ssize_t n;
+	struct fs_stat st;
 
 	if (fd < 0) {
 		return fail_err(f, -fd, "open %s", path);
 	}
-	do {
-		/* One octet more than allowed shows a file that is longer. */
-		size_t want =
-		    max - to->len + 1 < 16384 ? max - to->len + 1 : 16384;
-		char *at = buf_reserve(to, want);
+	ssize_t n = fs_stat(fs, fd, &st);
+	size_t want = read_size(n == 0 ? st.size : 0, max);
 
-		n = fs_pread(fs, fd, at, want, to->len);
-		to->len += n > 0 ? (size_t)n : 0;
-	} while (n > 0 && to->len <= max);
+	while (n >= 0 && to->len <= max) {
+		n = fs_pread(fs, fd, buf_reserve(to, want), want, to->len);
+		if (n <= 0) {
+			break;
+		}
+		to->len += (size_t)n;
+		if ((size_t)n < want) {
+			break; /* the end */
+		}
+	}
 	fs_close(fs, &fd);
 	if (n < 0) {
 		return fail_err(f, (int)-n, "read %s", path);

@@ -26,6 +26,17 @@ scan_init(struct scan *s, struct segment *segment, uint64_t at)
 }
 
 void
+scan_ahead(struct scan *s)
+{
+	uint64_t size = s->segment->size_at_open;
+	uint64_t left = size > s->at ? size - s->at : 0;
+
+	if (left > s->want) {
+		s->want = left < READ_MAX ? (size_t)left : READ_MAX;
+	}
+}
+
+void
 scan_deinit(struct scan *s)
 {
 	free(s->rec);
@@ -188,6 +199,18 @@ parse_some(struct scan *s, struct parse *p)
 	}
 }
 
+/* Read more at a time, unless it was the batch that ended first: then twice
+ * what went into it. */
+static void
+adapt(struct scan *s, const struct parse *p)
+{
+	size_t want =
+	    s->n < SCAN_BATCH ? s->want * READ_GROWTH : 2 * p->group_at;
+
+	want = want > READ_FIRST ? want : READ_FIRST;
+	s->want = want < READ_MAX ? want : READ_MAX;
+}
+
 /* The batch is what stands before p->group_at: move on behind it. */
 static void
 finish(struct scan *s, struct parse *p)
@@ -230,9 +253,7 @@ scan_next(struct scan *s, struct fail *f)
 			return 0;
 		}
 		if (s->n != 0 || p.group_at != 0) {
-			s->want = s->want * READ_GROWTH < READ_MAX
-				      ? s->want * READ_GROWTH
-				      : READ_MAX;
+			adapt(s, &p);
 			return 0;
 		}
 		/* One group, or garbage, fills what was read: read more.  The

@@ -197,6 +197,7 @@ segment_open(struct fs *fs, int account_dir, const struct seg_name *name,
 		goto failed;
 	}
 	s->inode = st.ino;
+	s->size_at_open = st.size;
 	s->key = seg_record_key(&s->header);
 	*out = s;
 	return 0;

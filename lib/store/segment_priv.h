@@ -91,8 +91,9 @@ struct segment {
 	int fd; /* O_RDWR | O_APPEND */
 	struct seg_header header;
 	struct record_key key;
-	uint64_t inode;	  /* of the file now: differs after a restore */
-	_Atomic bool bad; /* a flush failed: never append here again */
+	uint64_t inode;	       /* of the file now: differs after a restore */
+	uint64_t size_at_open; /* octets; it may have grown since */
+	_Atomic bool bad;      /* a flush failed: never append here again */
 	_Atomic uint64_t allocated; /* octets that a full disk leaves us */
 };
 
@@ -148,6 +149,8 @@ struct scan {
 };
 
 void scan_init(struct scan *s, struct segment *segment, uint64_t at);
+/* All that the segment had when it was opened is going to be read. */
+void scan_ahead(struct scan *s);
 void scan_deinit(struct scan *s);
 
 /* FAIL_TEMP: reading failed.  FAIL_CORRUPT: what stood before `at` is not
