@@ -18,7 +18,10 @@ struct imap_match {
 	char delimiter;
 	uint64_t *star;	   /* bit i: element i is "*" */
 	uint64_t *percent; /* bit i: element i is "%" */
-	uint64_t *octet;   /* 256 sets: bit i: element i is that octet */
+	/* For each octet which of the sets of `octet` is its own; 0 is the
+	 * empty one of octets that the pattern does not have. */
+	uint8_t class[256];
+	uint64_t *octet; /* sets: bit i: element i is an octet of the class */
 };
 
 static void
@@ -42,6 +45,24 @@ wildcard(struct sv text, size_t *at)
 	return kind;
 }
 
+/* Give each octet of the pattern a class; returns how many there are. */
+static size_t
+classify(struct imap_match *m, struct sv text)
+{
+	uint8_t n = 0;
+
+	for (size_t i = 0; i < text.len; i++) {
+		uint8_t *class = &m->class[(unsigned char)text.p[i]];
+
+		/* The last octets of all 256 may share one with class 0: then
+		 * there is none that the pattern does not have. */
+		if (*class == 0 && n < UINT8_MAX) {
+			*class = ++n;
+		}
+	}
+	return (size_t)n + 1;
+}
+
 static void
 compile(struct imap_match *m, struct sv text)
 {
@@ -51,9 +72,9 @@ compile(struct imap_match *m, struct sv text)
 			    wildcard(text, &at) == '*' ? m->star : m->percent,
 			    m->n);
 		} else {
-			unsigned char c = (unsigned char)text.p[at++];
+			uint8_t class = m->class[(unsigned char)text.p[at++]];
 
-			set_bit(m->octet + c * m->words, m->n);
+			set_bit(m->octet + class * m->words, m->n);
 		}
 	}
 }
@@ -79,7 +100,8 @@ imap_match_new(
 	m->delimiter = delimiter;
 	m->star = arena_array(arena, m->words, sizeof(uint64_t));
 	m->percent = arena_array(arena, m->words, sizeof(uint64_t));
-	m->octet = arena_array(arena, 256 * m->words, sizeof(uint64_t));
+	m->octet = arena_array(arena,
+	    classify(m, (struct sv){text, len}) * m->words, sizeof(uint64_t));
 	compile(m, (struct sv){text, len});
 	return m;
 }
@@ -102,8 +124,9 @@ go_over(uint64_t *state, const struct imap_match *m)
 static void
 step(uint64_t *state, const struct imap_match *m, char c, char other)
 {
-	const uint64_t *a = m->octet + (unsigned char)c * m->words;
-	const uint64_t *b = m->octet + (unsigned char)other * m->words;
+	const uint64_t *a = m->octet + m->class[(unsigned char)c] * m->words;
+	const uint64_t *b =
+	    m->octet + m->class[(unsigned char)other] * m->words;
 	uint64_t carry = 0;
 
 	for (size_t w = 0; w < m->words; w++) {

@@ -20,7 +20,7 @@
 #include "base/arena.h"
 #include "base/sv.h"
 
-enum { IMAP_PATTERN_MAX = 1024 }; /* octets */
+enum { IMAP_PATTERN_MAX = 3000 }; /* octets, as IMAP_NAME_MAX */
 
 struct imap_match;
 

@@ -49,6 +49,22 @@ command_mbox(struct command *cmd, struct sv wire, bool create,
 }
 
 bool
+command_any_deleted(const struct imap *im)
+{
+	const struct mbox *mbox;
+	struct view *view = NULL;
+	struct fail f;
+	bool any = true; /* let the change itself find out what is wrong */
+
+	if (account_refresh(im->account, &view, &f) == 0) {
+		mbox = view_mbox_by_id(view, im->box.mbox_id);
+		any = mbox == NULL || mbox->deleted != 0;
+		view_unref(&view);
+	}
+	return any;
+}
+
+bool
 command_writable(struct command *cmd)
 {
 	if (cmd->im->box.read_only) {

@@ -131,7 +131,7 @@ run_expunge(struct command *cmd)
 		&& command_uids(cmd, &cmd->c.expunge, true, &uids) != 0)) {
 		return;
 	}
-	if ((!cmd->c.uid || uids.n != 0)
+	if ((!cmd->c.uid || uids.n != 0) && command_any_deleted(im)
 	    && account_expunge(im->account, im->box.mbox_id,
 		   cmd->c.uid ? &uids : NULL, false, &f)
 		   != 0) {

@@ -129,7 +129,7 @@ run_close(struct command *cmd)
 	struct fail f;
 
 	/* Without untagged responses.  [RFC 3501 6.4.2] */
-	if (!im->box.read_only
+	if (!im->box.read_only && command_any_deleted(im)
 	    && account_expunge(im->account, im->box.mbox_id, NULL, false, &f)
 		   != 0
 	    && f.kind != FAIL_ABSENT) {

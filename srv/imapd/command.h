@@ -75,6 +75,10 @@ int command_set(struct command *cmd, const struct imap_set *set, bool uid,
 int command_uids(struct command *cmd, const struct imap_set *set, bool uid,
     struct uidset *out) MUST_CHECK;
 
+/* Whether anything in the selected mailbox is \Deleted by now: if not, there
+ * is nothing to expunge and no record to write. */
+bool command_any_deleted(const struct imap *im);
+
 /* False, with the command answered, in a mailbox opened by EXAMINE. */
 bool command_writable(struct command *cmd) MUST_CHECK;
 

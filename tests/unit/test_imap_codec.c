@@ -309,7 +309,7 @@ static void
 patterns_of_many_wildcards_take_linear_time(void **state)
 {
 	struct arena arena = {0};
-	char pattern[IMAP_PATTERN_MAX], name[1000];
+	char pattern[IMAP_PATTERN_MAX], name[2000];
 	struct imap_match *m;
 
 	(void)state;
