@@ -122,7 +122,9 @@ keywords_with(const struct keyword_table *old, struct sv name)
 	for (unsigned i = 0; i <= n; i++) {
 		struct sv s = i < n ? old->name[i] : name;
 
-		memcpy(at, s.p, s.len);
+		if (s.len != 0) { /* damage can make one */
+			memcpy(at, s.p, s.len);
+		}
 		k->name[i] = sv_make(at, s.len);
 		at += s.len;
 	}
