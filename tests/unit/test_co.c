@@ -151,7 +151,7 @@ a_deep_stack_survives_being_trimmed(void **state)
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 static unsigned __attribute__((noinline)) bottomless(unsigned depth)
 {
-	volatile char page[1024];
+	volatile char page[1024] = {0};
 
 	page[depth % sizeof(page)] = (char)depth;
 	return depth == 0 ? 0 : bottomless(depth - 1) + (unsigned)page[0];

@@ -515,18 +515,19 @@ every_short_text_ends_where_it_should(void **state)
 {
 	enum { LONGEST = 7 };
 	static const char octets[] = {'.', '\r', '\n', 'a'};
+	static const char end[] = {'\r', '\n', '.', '\r', '\n'};
 	struct pair p = pair_new(SOCK_STREAM, &quick);
 
 	(void)state;
 	for (unsigned len = 0; len <= LONGEST; len++) {
 		for (unsigned n = 0; n < 1U << (2 * len); n++) {
-			char text[LONGEST + 5];
+			char text[LONGEST + sizeof(end)];
 
 			for (unsigned i = 0; i < len; i++) {
 				text[i] = octets[n >> (2 * i) & 3];
 			}
-			memcpy(text + len, "\r\n.\r\n", 5);
-			check_unstuff(&p, sv_make(text, len + 5));
+			memcpy(text + len, end, sizeof(end));
+			check_unstuff(&p, sv_make(text, len + sizeof(end)));
 		}
 	}
 	pair_free(&p);

@@ -523,6 +523,8 @@ a_socket_file_of_a_dead_program_is_replaced(void **state)
 	assert_int_equal(unlink(path), 0);
 }
 
+/* NOLINTBEGIN(concurrency-mt-unsafe): a process with one thread */
+
 /* In a process of its own, as the environment is read once.  What
  * sd_listen_fds(3) says: descriptors from 3 on, with their names. */
 static int
@@ -569,6 +571,8 @@ inherit_in_child(void)
 	}
 	return (fcntl(4, F_GETFD) & FD_CLOEXEC) != 0 ? 0 : 16;
 }
+
+/* NOLINTEND(concurrency-mt-unsafe) */
 
 static void
 sockets_are_inherited_by_name(void **state)
