@@ -237,17 +237,25 @@ wait_for_end(const struct service *sv, const struct settings *set,
 static void
 stop_service(const struct service *sv, const struct settings *set)
 {
+	struct park_stats left;
 	unsigned cut;
 
 	service_notify("STOPPING=1");
 	listen_stop();
 	cut = park_stop(clock_mono_ms() + (int64_t)set->process_stop_time);
+	park_stats(&left);
+	stat_close();
+	LOG(LOG_INFO, "stopped", kv_u64("sessions_cut", cut),
+	    kv_u64("sessions_stuck", left.sessions));
+	if (left.sessions != 0) {
+		/* In the kernel, or computing: they still use what stop() and
+		 * exit(3) would take away.  As killed, which loses nothing. */
+		_exit(EXIT_FAILURE);
+	}
 	if (sv->stop != NULL) {
 		sv->stop();
 	}
-	stat_close();
 	tls_unload();
-	LOG(LOG_INFO, "stopped", kv_u64("sessions_cut", cut));
 }
 
 int
