@@ -473,7 +473,7 @@ journal_rotate(struct account *a, struct segment *old, int64_t floor_ms,
 	}
 	rc = 0;
 	if (won) {
-		head_renew(a, &mine->header.name);
+		head_renew(a, old, &mine->header.name);
 	}
 out:
 	segment_unref(&mine);

@@ -111,6 +111,10 @@ struct account {
 	unsigned next_firm GUARDED_BY(lock);
 	struct pending *pending GUARDED_BY(lock);
 	struct head *head GUARDED_BY(lock); /* NULL: not read */
+	/* What usage_estimate() has counted so far; 0: nothing. */
+	struct usage counted GUARDED_BY(lock);
+	struct seg_name counted_in GUARDED_BY(lock);
+	uint64_t counted_at GUARDED_BY(lock);
 	struct watch *watches GUARDED_BY(lock);
 };
 

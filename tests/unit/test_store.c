@@ -599,6 +599,37 @@ small_segments_follow_one_another(void **state)
 }
 
 static void
+usage_is_known_without_the_state(void **state)
+{
+	struct fixture *x = *state;
+	struct usage u;
+	struct fail f = {0};
+
+	x->conf.segment_max = 8000;
+	fixture_reopen(x);
+	for (unsigned i = 1; i <= 60; i++) {
+		deliver_to(x, ALICE, "", "abcd");
+		OK(store_usage(x->store, ALICE, false, &u, &f));
+		assert_int_equal(u.messages, i);
+		assert_int_equal(u.octets, 4 * i);
+		if (i % 25 == 0) {
+			fixture_reopen(x);
+		}
+	}
+	struct account *a = fixture_account(x, ALICE);
+
+	(void)make_mailbox(a, "Other");
+	OK(account_expunge(a, INBOX, NULL, true, &f));
+	account_close(&a);
+	OK(store_usage(x->store, ALICE, true, &u, &f));
+	assert_int_equal(u.messages, 0);
+	assert_int_equal(store_usage(x->store,
+			     "00000000000000000000000000000000", false, &u, &f),
+	    -1);
+	assert_int_equal(f.kind, FAIL_ABSENT);
+}
+
+static void
 count_wakes(void *arg)
 {
 	++*(int *)arg;
@@ -690,6 +721,7 @@ main(void)
 	    T(imported_messages_keep_what_clients_hold),
 	    T(a_closed_account_stays_closed),
 	    T(small_segments_follow_one_another),
+	    T(usage_is_known_without_the_state),
 	    T(watches_wake),
 	    T(upkeep_writes_snapshots_of_what_has_grown),
 	};
