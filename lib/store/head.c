@@ -332,5 +332,8 @@ head_update(struct account *a)
 		replace_head(a, h);
 		head_unref(&h);
 		view_unref(&v);
+		lock_acquire(&a->lock);
+		a->names_stale = true;
+		lock_release(&a->lock);
 	}
 }

@@ -101,8 +101,10 @@ struct account {
 	uint64_t tail GUARDED_BY(lock);
 	uint64_t tail_max GUARDED_BY(lock);
 	int64_t upkeep_after_ms GUARDED_BY(lock);
-	bool gone GUARDED_BY(lock);   /* closed for ever */
-	bool lost GUARDED_BY(lock);   /* history changed: open it anew */
+	bool gone GUARDED_BY(lock); /* closed for ever */
+	bool lost GUARDED_BY(lock); /* history changed: open it anew */
+	bool names_stale GUARDED_BY(
+	    lock);		      /* mailboxes changed [names_priv.h] */
 	bool astray GUARDED_BY(lock); /* what `head` names leads nowhere */
 	bool loaded GUARDED_BY(lock);
 	struct replay replay GUARDED_BY(lock); /* if loaded */
@@ -162,3 +164,8 @@ int file_read(struct fs *fs, int dir, const char *path, size_t max,
 /* All of v[0..n), which is changed; a short write is FAIL_LIMIT. */
 int file_write(
     struct fs *fs, int fd, struct iovec *v, int n, struct fail *f) MUST_CHECK;
+
+/* All below and with `path`, `depth` levels; what is gone already is no
+ * failure. */
+int tree_remove(struct fs *fs, int dir, const char *path, unsigned depth,
+    struct fail *f) MUST_CHECK;

@@ -1,4 +1,5 @@
 /* What users of the store rely on, on the real file system. */
+#include "store/names_priv.h"
 #include "store_fixture.h"
 
 static void
@@ -695,6 +696,37 @@ upkeep_writes_snapshots_of_what_has_grown(void **state)
 	account_close(&a);
 }
 
+static void
+folders_show_mailboxes_by_name(void **state)
+{
+	struct fixture *x = *state;
+	struct account *a = fixture_account(x, ALICE);
+	struct fail f = {0};
+	char path[512];
+	char got[64] = "";
+
+	(void)make_mailbox(a, "Work/Clients");
+	struct view *v = fixture_view(a);
+	uint64_t work = view_mbox(v, SV("Work"))->id;
+
+	view_unref(&v);
+	append_to(a, work, "hello", 0);
+	names_rebuild(a);
+	OK(account_mbox_rename(a, SV("Work"), SV("../Office"), &f));
+	OK(account_mbox_rename(a, SV("../Office"), SV("Office"), &f));
+	names_rebuild(a);
+	account_close(&a);
+	(void)snprintf(path, sizeof(path),
+	    "%s/accounts/%.2s/%s/by-name/Office/(messages)/.name", x->root,
+	    ALICE, ALICE);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_int_equal(read(fd, got, sizeof(got) - 1), 7);
+	assert_string_equal(got, "Office\n");
+	assert_int_equal(close(fd), 0);
+}
+
 #define T(name)                                                                \
 	cmocka_unit_test_setup_teardown(name, fixture_begin, fixture_end)
 
@@ -723,6 +755,7 @@ main(void)
 	    T(small_segments_follow_one_another),
 	    T(usage_is_known_without_the_state),
 	    T(watches_wake),
+	    T(folders_show_mailboxes_by_name),
 	    T(upkeep_writes_snapshots_of_what_has_grown),
 	};
 
