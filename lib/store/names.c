@@ -62,8 +62,8 @@ make_link(struct account *a, const char *path, struct sv below, uint64_t id)
 	/* Up from by-name/, and from each level below it. */
 	for (size_t i = 0; i < below.len; i++) {
 		if (below.p[i] == '/') {
-			memcpy(target + n, "../", 3);
-			n += 3;
+			n += (size_t)snprintf(
+			    target + n, sizeof(target) - n, "../");
 		}
 	}
 	box_path(id, box);
@@ -160,7 +160,7 @@ names_rebuild(struct account *a)
 		int rc = fs_rename(fs, a->dir, "by-name", a->dir, old);
 
 		if (rc == 0 || rc == -ENOENT) {
-			rc = fs_rename(fs, a->dir, new, a->dir, "by-name");
+			(void)!fs_rename(fs, a->dir, new, a->dir, "by-name");
 		}
 	}
 	/* Of both, what is left there. */

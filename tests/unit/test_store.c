@@ -682,7 +682,7 @@ upkeep_writes_snapshots_of_what_has_grown(void **state)
 	for (int i = 0; i < 200; i++) {
 		deliver_to(x, ALICE, "", "m");
 	}
-	for (int i = 0; i < 500 && !has_snapshot(x); i++) {
+	for (int i = 0; i < 4000 && !has_snapshot(x); i++) {
 		(void)usleep(10000);
 	}
 	assert_true(has_snapshot(x));
