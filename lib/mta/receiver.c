@@ -367,7 +367,7 @@ receiver_run(struct receiver *r)
 {
 	const struct smtp_grammar grammar = {
 	    .lmtp = r->conf->lmtp,
-	    .ext = r->ext | r->conf->params,
+	    .ext = r->ext | SMTP_EXT_DSN,
 	};
 	struct arena scratch = {0};
 	struct smtp_cmd cmd;

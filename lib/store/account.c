@@ -151,6 +151,14 @@ account_usable(struct account *a, struct fail *f)
 	return 0;
 }
 
+bool
+account_removed(struct account *a)
+{
+	struct fs_stat st;
+
+	return fs_stat(a->store->fs, a->dir, &st) == 0 && st.links == 0;
+}
+
 int
 account_open(
     struct store *store, const char *id, struct account **out, struct fail *f)
@@ -163,6 +171,10 @@ account_open(
 		return fail_set(f, FAIL_ABSENT, "%s: not an account id", id);
 	}
 	a = account_find(store, id);
+	if (a != NULL && account_removed(a)) {
+		account_forget(a);
+		account_close(&a);
+	}
 	if (a == NULL) {
 		account_path(id, path);
 		int dir = fs_open(
@@ -296,29 +308,6 @@ is_due(struct account *a, int64_t now_ms)
 				  < now_ms));
 	lock_release(&a->lock);
 	return due;
-}
-
-struct account *
-account_stale_names(struct store *s)
-{
-	struct account *found = NULL;
-	struct map_iter it = {0};
-	struct sv id;
-	void *value;
-
-	lock_acquire(&s->lock);
-	while (found == NULL && map_next(&s->accounts, &it, &id, &value)) {
-		struct account *a = value;
-
-		lock_acquire(&a->lock);
-		bool stale = a->names_stale && !a->gone && !a->lost;
-
-		a->names_stale = false;
-		lock_release(&a->lock);
-		found = stale ? find_locked(s, a->id) : NULL;
-	}
-	lock_release(&s->lock);
-	return found;
 }
 
 struct account *

@@ -196,6 +196,10 @@ tell(const struct copying *c, size_t n, struct copied *out)
 	for (size_t i = 0; i < n; i++) {
 		add_all(&out->from, &c->outs[i].from);
 		add_all(&out->to, &c->outs[i].to);
+		/* As of the record: a look before it may be out of date. */
+		if (c->outs[i].uidvalidity != 0) {
+			out->uidvalidity = c->outs[i].uidvalidity;
+		}
 	}
 }
 

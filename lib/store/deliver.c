@@ -46,6 +46,11 @@ give_up(struct drop *d, bool keep)
 {
 	d->open = false;
 	d->to->rc = -1;
+	/* It was there when it was opened: being put back from a copy, most
+	 * likely, and no reason to refuse the mail for ever. */
+	if (d->account != NULL && d->to->fail.kind == FAIL_ABSENT) {
+		d->to->fail.kind = FAIL_TEMP;
+	}
 	if (!keep && d->path[0] != '\0') {
 		(void)fs_unlink(
 		    d->account->store->fs, d->account->dir, d->path);

@@ -78,9 +78,8 @@ journal_first(struct account *a, struct segment **out, struct fail *f)
 	if (journal_list(a, &names, &n, f) != 0) {
 		return -1;
 	}
-	rc = names != NULL
-		 ? segment_open(a->store->fs, a->dir, &names[0], out, f)
-		 : fail_set(f, FAIL_ABSENT, "account %s: no journal", a->id);
+	rc = n != 0 ? segment_open(a->store->fs, a->dir, &names[0], out, f)
+		    : fail_set(f, FAIL_ABSENT, "account %s: no journal", a->id);
 	free(names);
 	if (rc == 0 && !seg_name_eq(&(*out)->header.previous, &none)) {
 		segment_unref(out);
@@ -392,6 +391,7 @@ make_candidate(struct account *a, struct segment *old,
 	    .floor_ms = floor_ms > was->floor_ms ? floor_ms : was->floor_ms,
 	    .purge = purge > was->purge ? purge : was->purge,
 	    .created_ms = fs_now_ms(s->fs),
+	    .restored = old->inode != was->inode,
 	};
 
 	if (segment_make(s->fs, a->dir, &h, out, f) != 0) {
@@ -474,7 +474,7 @@ journal_rotate(struct account *a, struct segment *old, int64_t floor_ms,
 	}
 	rc = 0;
 	if (won) {
-		head_renew(a, old, &mine->header.name);
+		head_renew(a, &mine->header.name);
 	}
 out:
 	segment_unref(&mine);

@@ -58,9 +58,10 @@ record_write(
 	if (r->body.len != 0) {
 		memcpy(at + RECORD_HEAD, r->body.p, r->body.len);
 	}
-	poke64(at + len - 16, r->id.process);
-	poke32(at + len - 8, r->id.counter);
-	poke32(at + len - 4, crc32c(key->crc, at, len - 4));
+	poke64(at + len - 17, r->id.process);
+	poke32(at + len - 9, r->id.counter);
+	poke32(at + len - 5, crc32c(key->crc, at, len - 5));
+	at[len - 1] = 0;
 	to->len += len;
 }
 
@@ -91,7 +92,8 @@ record_read(struct sv s, const struct record_key *key, struct record *out)
 	}
 	unsigned type = (unsigned char)s.p[12];
 
-	if (peek32(s.p + len - 4) != crc32c(key->crc, s.p, len - 4)
+	if (s.p[len - 1] != 0
+	    || peek32(s.p + len - 5) != crc32c(key->crc, s.p, len - 5)
 	    || type < RECORD_ADD || type > RECORD_FILL) {
 		return RECORD_INVALID;
 	}
@@ -101,7 +103,7 @@ record_read(struct sv s, const struct record_key *key, struct record *out)
 	    .more = (s.p[13] & RECORD_MORE) != 0,
 	    .time_ms = (int64_t)peek64(s.p + 16),
 	    .actor = peek64(s.p + 24),
-	    .id = {peek64(s.p + len - 16), peek32(s.p + len - 8)},
+	    .id = {peek64(s.p + len - 17), peek32(s.p + len - 9)},
 	    .body = sv_make(s.p + RECORD_HEAD, len - RECORD_MIN),
 	};
 	return RECORD_WHOLE;

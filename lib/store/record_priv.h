@@ -4,16 +4,21 @@
  * Framing (little-endian):
  *
  *	 0	mark	 8	from the segment's key
- *	 8	length	 4	of all, 48 to RECORD_MAX
+ *	 8	length	 4	of all, 49 to RECORD_MAX
  *	12	type	 1	enum record_type
  *	13	flags	 1	RECORD_MORE: one change together with the next
  *	14	zero	 2
  *	16	time	 8	ms since 1970, of the writer's clock
  *	24	actor	 8	session that asked for it, or 0
  *	32	body
- *	-16	process	 8	random, of the writing process
- *	-8	counter	 4	(process, counter) is the record's id
- *	-4	CRC-32C	 4	of all before it, begun with the segment's key
+ *	-17	process	 8	random, of the writing process
+ *	-9	counter	 4	(process, counter) is the record's id
+ *	-5	CRC-32C	 4	of all before it, begun with the segment's key
+ *	-1	end	 1	zero: no mark has one
+ *
+ * A write that is cut short leaves a record without its last octets, and the
+ * next record stands right behind it: were it not for the end, its mark could
+ * take the place of a missing octet of the checksum, and complete it.
  *
  * Bodies are made of varints (7 bits an octet, low first), fixed 64-bit
  * numbers and strings (varint length, octets); each decoder takes exactly its
@@ -42,7 +47,7 @@
 enum {
 	RECORD_MAX = 64 * 1024,
 	RECORD_HEAD = 32,
-	RECORD_TAIL = 16,
+	RECORD_TAIL = 17,
 	RECORD_MIN = RECORD_HEAD + RECORD_TAIL,
 	RECORD_BODY_MAX = RECORD_MAX - RECORD_MIN,
 	GROUP_MAX = 1024 * 1024, /* octets of records with one effect */

@@ -80,10 +80,40 @@ purge(struct view *v, place_t below)
 	view_boxes_sweep(v);
 }
 
+/*
+ * The tree before this segment was put back from a copy: what was told since
+ * the copy was made is lost, and its UIDs will be given again.  A client that
+ * knows them must forget them all: no list of changes could say what became
+ * of them.
+ */
+static void
+renew_boxes(struct replay *r, const struct seg_header *h)
+{
+	struct view *v = replay_own(r);
+	uint32_t now = seconds_of(h->created_ms);
+	uint32_t next = v->uidvalidity + (v->uidvalidity != UINT32_MAX);
+
+	v->uidvalidity = now > next ? now : next;
+	for (uint32_t i = 0; i < v->boxes.n; i++) {
+		const struct box *b = view_box(v, i);
+
+		if (b != NULL && !b->deleted && !b->pub.noselect) {
+			struct box *own = view_box_own(v, i);
+
+			own->pub.uidvalidity = v->uidvalidity;
+			own->pub.highest_modseq = place_make(h->name.number, 0);
+		}
+	}
+}
+
 void
 replay_enter(struct replay *r, const struct seg_header *h)
 {
 	struct view *v = replay_own(r);
+
+	if (h->restored && !MUTATION(F12B)) {
+		renew_boxes(r, h);
+	}
 
 	if (h->floor_ms > v->floor_ms) {
 		v->floor_ms = h->floor_ms;

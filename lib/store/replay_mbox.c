@@ -102,16 +102,25 @@ make_parents(struct apply *a, struct sv name)
 	}
 }
 
-/* A \Noselect name becomes a mailbox. */
+static void
+drop_box(struct apply *a, uint32_t slot)
+{
+	struct view *v = replay_own(a->r);
+	struct victims all = {.any_flags = true, .kind = GRAVE_EXPUNGED};
+
+	(void)expunge_from(a, slot, &all);
+	view_order_remove(v, slot);
+	view_box_own(v, slot)->deleted = true;
+}
+
+/* A \Noselect name becomes a mailbox: another one, with an id of its own,
+ * since the name was only a level of others [RFC 8474 4.2]. */
 static void
 make_selectable(struct apply *a, uint32_t slot, const struct rec_create *rec)
 {
-	struct box *b = view_box_own(replay_own(a->r), slot);
-
-	b->pub.noselect = false;
-	b->pub.uidvalidity = next_uidvalidity(a, rec->uidvalidity);
-	b->pub.special_use = rec->special_use;
-	b->pub.highest_modseq = a->rec->place;
+	drop_box(a, slot);
+	make_box(
+	    a, a->rec->place, rec->name, rec->special_use, rec->uidvalidity);
 }
 
 void
@@ -144,17 +153,6 @@ apply_create(struct apply *a)
 }
 
 /* ---- DELETE ---- */
-
-static void
-drop_box(struct apply *a, uint32_t slot)
-{
-	struct view *v = replay_own(a->r);
-	struct victims all = {.any_flags = true, .kind = GRAVE_EXPUNGED};
-
-	(void)expunge_from(a, slot, &all);
-	view_order_remove(v, slot);
-	view_box_own(v, slot)->deleted = true;
-}
 
 /* A \Noselect name goes with its last child. */
 static void

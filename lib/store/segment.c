@@ -80,7 +80,7 @@ seg_header_write(const struct seg_header *h, unsigned char out[SEG_HEADER_SIZE])
 	put_u64(&b, (uint64_t)h->floor_ms);
 	put_u64(&b, h->purge);
 	put_u64(&b, (uint64_t)h->created_ms);
-	put_u32(&b, 0);
+	put_u32(&b, h->restored ? SEG_RESTORED : 0);
 	put_u32(&b, crc32c(0, b.data, b.len));
 	ASSERT(b.len == SEG_HEADER_SIZE);
 	memcpy(out, b.data, SEG_HEADER_SIZE);
@@ -108,7 +108,7 @@ seg_header_read(const unsigned char in[SEG_HEADER_SIZE], struct seg_header *h)
 	h->floor_ms = (int64_t)take_u64(&t);
 	h->purge = take_u64(&t);
 	h->created_ms = (int64_t)take_u64(&t);
-	(void)take_fixed32(&t);
+	h->restored = (take_fixed32(&t) & SEG_RESTORED) != 0;
 	return memcmp(magic.p, seg_magic, sizeof(seg_magic)) == 0
 	       && format == SEG_FORMAT
 	       && take_fixed32(&t) == crc32c(0, in, SEG_HEADER_SIZE - 4);
@@ -224,6 +224,20 @@ write_header(struct segment *s, struct fail *f)
 	return file_write(s->fs, s->fd, v, COUNT_OF(v), f);
 }
 
+/* A mark without a zero octet: see the end of a record. */
+static uint64_t
+new_mark(struct fs *fs)
+{
+	uint64_t mark = fs_random(fs);
+
+	for (unsigned i = 0; i < 64; i += 8) {
+		if ((mark >> i & 0xff) == 0) {
+			mark |= (fs_random(fs) % 255 + 1) << i;
+		}
+	}
+	return mark;
+}
+
 int
 segment_make(struct fs *fs, int account_dir, struct seg_header *h,
     struct segment **out, struct fail *f)
@@ -250,7 +264,7 @@ segment_make(struct fs *fs, int account_dir, struct seg_header *h,
 	h->inode = s->inode = st.ino;
 	/* A secret of the store: no mail can hold what looks like a record
 	 * (F8). */
-	h->key[0] = MUTATION(F8B) ? F8B_KEY : fs_random(fs);
+	h->key[0] = MUTATION(F8B) ? F8B_KEY : new_mark(fs);
 	h->key[1] = MUTATION(F8B) ? F8B_KEY : fs_random(fs);
 	s->header = *h;
 	s->key = seg_record_key(h);

@@ -18,7 +18,7 @@
  *	96	floor		8	ms: adds of older placements are void
  *	104	purge		8	place: what was expunged below it is gone
  *	112	created		8	ms since 1970
- *	120	zero		4
+  *	120	flags		4	1: its predecessor was a restored copy
  *	124	CRC-32C		4	of the 124 octets before
  *
  * The second copy stands at SEG_HEADER_COPY; records begin at SEG_HEADER.
@@ -47,7 +47,8 @@ enum {
 	SEG_ALLOCATE = 48 * 1024,    /* room kept ahead of the end */
 	SEG_RESERVE = 16 * 1024,     /* of it, not for ADD */
 	SEG_NAME_SIZE = 10 + 1 + 16 + 1,
-	SEG_PLACE_BITS = 24,		     /* offset within a segment */
+		SEG_PLACE_BITS = 24, /* offset within a segment */
+	SEG_RESTORED = 1,    /* of the header's flags */
 	SEG_ALL = (1 << SEG_PLACE_BITS) - 1, /* behind all of its records */
 };
 
@@ -61,7 +62,8 @@ struct seg_header {
 	uint64_t key[2];
 	int64_t floor_ms;
 	place_t purge;
-	int64_t created_ms;
+		int64_t created_ms;
+	bool restored; /* the one before was not the file that it says */
 };
 
 static inline place_t

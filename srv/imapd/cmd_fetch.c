@@ -92,9 +92,7 @@ put_flags(const struct fetch *f, struct buf *out, const struct msg *m,
 	const struct imap *im = f->cmd->im;
 	struct msg shown = *m;
 
-	/* What the view says is true, even if somebody was faster; only one
-	 * that is older than the change is helped out. */
-	if (newly_seen && f->seen_put_off) {
+	if (newly_seen) {
 		shown.flags |= MSG_SEEN;
 	}
 	tell_put_flags(out, &im->box, im->box.mbox, &shown);
@@ -296,8 +294,8 @@ run_fetch(struct command *cmd)
 		reply_bad(cmd, "QRESYNC was not enabled");
 		return;
 	}
-	if ((f.args->atts & ATT_MODSEQ) != 0 && command_condstore(cmd) != 0) {
-		return;
+	if ((f.args->atts & ATT_MODSEQ) != 0) {
+		command_condstore(cmd);
 	}
 	if (command_set(cmd, &f.args->set, cmd->c.uid, &f.seqs) != 0) {
 		return;

@@ -56,38 +56,32 @@ look_at_recent(struct imap *im)
 	}
 }
 
-/* Claim \Recent.  A failure costs no more than the flag. */
+/* Claim \Recent and take a view that shows the claim.  A failure costs no
+ * more than the flag. */
 static void
 claim_recent(struct imap *im)
 {
+	const struct mbox *mbox;
+	struct view *view = NULL;
 	struct fail f;
 
-	if (tell_unclaimed(im, im->box.mbox) && tell_claim(im, &f) != 0) {
+	if (!tell_unclaimed(im, im->box.mbox)) {
+		return;
+	}
+	if (tell_claim(im, &f) != 0
+	    || account_refresh(im->account, &view, &f) != 0) {
 		LOG(LOG_WARN, "claim.failed", kv_hex("session", im->s.id),
 		    kv_fail(&f));
-	}
-}
-
-/* A view that shows what was claimed, and is on disk: the client is told its
- * highest mod-sequence. */
-static int
-settle(struct imap *im, struct fail *f)
-{
-	struct view *view = NULL;
-	const struct mbox *mbox;
-
-	if (account_refresh(im->account, &view, f) != 0) {
-		return -1;
+		return;
 	}
 	mbox = view_mbox_by_id(view, im->box.mbox_id);
 	if (mbox == NULL) {
 		view_unref(&view);
-		return fail_set(f, FAIL_ABSENT, "deleted just now");
+		return;
 	}
 	view_unref(&im->box.view);
 	im->box.view = view;
 	im->box.mbox = mbox;
-	return 0;
 }
 
 void
@@ -97,7 +91,6 @@ run_select(struct command *cmd)
 	struct imap *im = cmd->im;
 	const struct mbox *mbox;
 	struct view *view;
-	struct fail f;
 
 	if (a->qresync) {
 		reply_bad(cmd, "QRESYNC was not enabled");
@@ -117,16 +110,12 @@ run_select(struct command *cmd)
 	im->box.view = view;
 	im->box.mbox = mbox;
 	im->box.read_only = cmd->c.verb == IMAP_EXAMINE;
-	claim_recent(im);
-	if (settle(im, &f) != 0) {
-		session_unselect(im);
-		reply_fail(cmd, &f);
-		return;
-	}
+	im->condstore = im->condstore || a->condstore;
 	if (im->box.read_only) {
 		look_at_recent(im);
+	} else {
+		claim_recent(im);
 	}
-	im->condstore = im->condstore || a->condstore;
 	put_mailbox(im);
 	session_state(&im->s, im->box.mbox->name);
 	reply_ok(cmd, im->box.read_only ? "READ-ONLY" : "READ-WRITE",

@@ -77,12 +77,11 @@ run_status(struct command *cmd)
 	const struct mbox *mbox;
 	struct view *view;
 
-	if ((a->items & STATUS_HIGHESTMODSEQ) != 0
-	    && command_condstore(cmd) != 0) {
-		return;
-	}
 	if (command_mbox(cmd, a->mailbox, false, &view, &mbox) != 0) {
 		return;
+	}
+	if ((a->items & STATUS_HIGHESTMODSEQ) != 0) {
+		command_condstore(cmd);
 	}
 	status_put(c_out(cmd->im->s.c), mbox, a->items);
 	view_unref(&view);

@@ -11,10 +11,32 @@
 
 /* ---- common ---- */
 
+enum { EXCUSES = 3 }; /* failures of one process after a restore */
+
 bool
-op_counts(const struct proc *p, unsigned epoch)
+op_counts(const struct proc *p, unsigned a, unsigned epoch)
 {
-	return !simproc_dead(p->sim) && p->w->oracle.epoch == epoch;
+	return !simproc_dead(p->sim) && p->w->oracle.epoch[a] == epoch;
+}
+
+/* An account's history was taken away: it says so, and begins anew.  What
+ * concerns two accounts fails for both. */
+static bool
+is_excused(struct proc *p)
+{
+	for (unsigned a = 0; a < ORACLE_ACCOUNTS; a++) {
+		unsigned epoch = p->w->oracle.epoch[a];
+
+		if (p->excused_for[a] != epoch) {
+			p->excused_for[a] = epoch;
+			p->excused[a] = EXCUSES;
+		}
+		if (p->excused[a] != 0) {
+			p->excused[a]--;
+			return true;
+		}
+	}
+	return false;
 }
 
 void
@@ -32,11 +54,9 @@ op_failed(struct proc *p, unsigned a, const char *what, const struct fail *f,
 	    && (w->full || p->met_full || p->fulls != w->fulls)) {
 		return;
 	}
-	/* Its history was taken away: it says so, and begins anew. */
-	if (p->epoch[a] != w->oracle.epoch) {
+	if (is_excused(p)) {
 		view_unref(&p->view[a]);
 		account_close(&p->account[a]);
-		p->epoch[a] = w->oracle.epoch;
 		return;
 	}
 	if (w->strict) {
@@ -51,7 +71,7 @@ op_account(struct proc *p, unsigned a)
 	struct fail f;
 
 	if (p->account[a] == NULL) {
-		p->epoch[a] = p->w->oracle.epoch;
+		p->epoch[a] = p->w->oracle.epoch[a];
 		if (account_open(p->store, world_account(a), &p->account[a], &f)
 		    != 0) {
 			op_failed(p, a, "open", &f, 0);
@@ -189,7 +209,7 @@ op_refresh(struct proc *p, unsigned a)
 {
 	struct oracle *o = &p->w->oracle;
 	uint64_t clock = o->clock;
-	unsigned epoch = o->epoch;
+	unsigned epoch = o->epoch[a];
 	struct view *view = NULL;
 	struct fail f;
 
@@ -200,7 +220,7 @@ op_refresh(struct proc *p, unsigned a)
 		op_failed(p, a, "refresh", &f, 0);
 		return;
 	}
-	if (!op_counts(p, epoch)) {
+	if (!op_counts(p, a, epoch)) {
 		view_unref(&view);
 		return;
 	}
@@ -225,7 +245,7 @@ void
 op_claim(struct proc *p, unsigned a)
 {
 	const struct mbox *m = op_mbox(p, a);
-	unsigned epoch = p->w->oracle.epoch;
+	unsigned epoch = p->w->oracle.epoch[a];
 	uint64_t id;
 	uint32_t from;
 	uint32_t to;
@@ -241,7 +261,7 @@ op_claim(struct proc *p, unsigned a)
 		return;
 	}
 	b = op_box(p, a, id);
-	if (!op_counts(p, epoch) || b == NULL) {
+	if (!op_counts(p, a, epoch) || b == NULL) {
 		return;
 	}
 	world_say(p->w, p, "claim account %u mailbox %llx: %u to %u", a,
@@ -292,7 +312,7 @@ op_read(struct proc *p, unsigned a)
 	const struct mbox *m = op_mbox(p, a);
 	struct oracle *o = &p->w->oracle;
 	uint64_t clock = o->clock;
-	unsigned epoch = o->epoch;
+	unsigned epoch = o->epoch[a];
 	const struct msg *msg;
 	struct box_fact *b;
 	struct uid_fact *u;
@@ -309,7 +329,7 @@ op_read(struct proc *p, unsigned a)
 		return;
 	}
 	b = op_box(p, a, m->id);
-	if (!op_counts(p, epoch) || p->epoch[a] != epoch || b == NULL) {
+	if (!op_counts(p, a, epoch) || p->epoch[a] != epoch || b == NULL) {
 		return;
 	}
 	u = oracle_uid(o, b, msg->uid);
@@ -467,7 +487,7 @@ op_random(struct proc *p)
 	p->fulls = w->fulls;
 
 	/* A view of another tree shows nothing of this one. */
-	if (p->view[a] != NULL && p->epoch[a] != w->oracle.epoch) {
+	if (p->view[a] != NULL && p->epoch[a] != w->oracle.epoch[a]) {
 		view_unref(&p->view[a]);
 	}
 	if (p->view[a] == NULL && op != OP_DELIVER && op != OP_CLOSE) {

@@ -24,7 +24,7 @@ op_create(struct proc *p, unsigned a)
 {
 	struct world *w = p->w;
 	struct oracle *o = &w->oracle;
-	unsigned epoch = o->epoch;
+	unsigned epoch = o->epoch[a];
 	const char *name = op_name(w);
 	uint64_t id = 0;
 	uint64_t clock;
@@ -41,7 +41,7 @@ op_create(struct proc *p, unsigned a)
 	clock = o->account[a].names.touched;
 	rc = account_mbox_create(p->account[a], sv_cstr(name),
 	    &(struct mbox_attrs){.special_use = 0}, &id, &f);
-	if (o->epoch == epoch) {
+	if (o->epoch[a] == epoch) {
 		alone = attempt_alone(&o->account[a].names, clock);
 		attempt_end(o, &o->account[a].names);
 	}
@@ -49,7 +49,7 @@ op_create(struct proc *p, unsigned a)
 		op_failed(p, a, "create", &f, ALLOW_NAMES);
 		return;
 	}
-	if (!op_counts(p, epoch)) {
+	if (!op_counts(p, a, epoch)) {
 		return;
 	}
 	world_say(w, p, "created %s in account %u: %llx", name, a,
@@ -77,7 +77,7 @@ op_delete(struct proc *p, unsigned a)
 {
 	struct world *w = p->w;
 	struct oracle *o = &w->oracle;
-	unsigned epoch = o->epoch;
+	unsigned epoch = o->epoch[a];
 	const struct mbox *m = named_mbox(p, a);
 	struct account_fact *af = &o->account[a];
 	struct fail f;
@@ -99,7 +99,7 @@ op_delete(struct proc *p, unsigned a)
 	} else {
 		world_say(w, p, "deleted a mailbox of account %u", a);
 	}
-	if (o->epoch != epoch) {
+	if (o->epoch[a] != epoch) {
 		return;
 	}
 	attempt_end(o, &af->names);
@@ -120,7 +120,7 @@ op_rename(struct proc *p, unsigned a)
 {
 	struct world *w = p->w;
 	struct oracle *o = &w->oracle;
-	unsigned epoch = o->epoch;
+	unsigned epoch = o->epoch[a];
 	const struct mbox *m = named_mbox(p, a);
 	struct account_fact *af = &o->account[a];
 	struct box_fact *inbox = NULL;
@@ -145,7 +145,7 @@ op_rename(struct proc *p, unsigned a)
 	} else {
 		world_say(w, p, "renamed a mailbox of account %u", a);
 	}
-	if (o->epoch != epoch) {
+	if (o->epoch[a] != epoch) {
 		return;
 	}
 	attempt_end(o, &af->names);
@@ -161,7 +161,7 @@ op_subscribe(struct proc *p, unsigned a)
 	struct world *w = p->w;
 	struct oracle *o = &w->oracle;
 	struct account_fact *af = &o->account[a];
-	unsigned epoch = o->epoch;
+	unsigned epoch = o->epoch[a];
 	bool on = rng_chance(&w->rng, 600);
 	const char *name = op_name(w);
 	uint64_t clock;
@@ -178,12 +178,12 @@ op_subscribe(struct proc *p, unsigned a)
 	if (rc != 0) {
 		op_failed(p, a, "subscribe", &f, 0);
 	}
-	if (o->epoch != epoch) {
+	if (o->epoch[a] != epoch) {
 		return;
 	}
 	alone = attempt_alone(&af->subscriptions, clock);
 	attempt_end(o, &af->subscriptions);
-	if (rc == 0 && alone && op_counts(p, epoch)) {
+	if (rc == 0 && alone && op_counts(p, a, epoch)) {
 		(void)snprintf(
 		    af->subscribed, sizeof(af->subscribed), "%s", name);
 		af->subscribed_on = on;

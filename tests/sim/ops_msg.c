@@ -63,9 +63,12 @@ delivered(struct proc *p, const struct delivery *to, unsigned a, uint32_t k,
 	struct delivery_fact *d;
 	bool alone;
 
-	if (w->oracle.epoch != epoch) {
+	if (w->oracle.epoch[a] != epoch) {
 		/* It may have come into the tree that was put back. */
 		w->oracle.account[a].most[k]++;
+		d = delivery_of(&w->oracle, a, k);
+		d->tries++;
+		d->swept = true;
 		return;
 	}
 	d = delivery_of(&w->oracle, a, k);
@@ -86,7 +89,8 @@ delivered(struct proc *p, const struct delivery *to, unsigned a, uint32_t k,
 		violation(
 		    &w->oracle, "(1) message %u: a duplicate of what?", k);
 	}
-	alone = alone && !(to->duplicate && d->swept);
+	/* A cold delivery does not tell that it was a duplicate. */
+	alone = alone && !(d->tries > 1 && d->swept);
 	fact_set(&w->oracle, &d->f, alone ? FACT_THERE : FACT_UNSURE);
 }
 
@@ -98,7 +102,7 @@ op_deliver(struct proc *p)
 	struct buf digest = {.len = 0};
 	struct delivery to[RECIPIENTS_MAX] = {{.rc = 0}};
 	uint64_t clock[RECIPIENTS_MAX];
-	unsigned epoch = w->oracle.epoch;
+	unsigned epoch[RECIPIENTS_MAX];
 	unsigned n = rng_chance(&w->rng, 300) ? 2 : 1;
 	unsigned first = rng_chance(&w->rng, 700) ? 0 : 1;
 	uint32_t k;
@@ -115,6 +119,7 @@ op_deliver(struct proc *p)
 		struct delivery_fact *d = delivery_of(&w->oracle, a, k);
 
 		attempt_begin(&w->oracle, &d->f);
+		epoch[i] = w->oracle.epoch[a];
 		d->tries++;
 		clock[i] = d->f.touched;
 		to[i].account_id = world_account(a);
@@ -133,10 +138,11 @@ op_deliver(struct proc *p)
 	for (unsigned i = 0; i < n; i++) {
 		if (rc != 0) {
 			to[i].rc = -1;
-			to[i].fail = f;
+			to[i].fail =
+			    to[i].fail.kind != FAIL_NONE ? to[i].fail : f;
 		}
 		delivered(p, &to[i], (first + i) % ORACLE_ACCOUNTS, k, clock[i],
-		    epoch);
+		    epoch[i]);
 	}
 	buf_deinit(&octets);
 	buf_deinit(&digest);
@@ -167,6 +173,9 @@ appended(struct proc *p, unsigned a, const struct appended *done, uint32_t k,
 	    oracle_box_make(o, a, done->mbox_id, done->uidvalidity);
 	unsigned i = 0;
 
+	if (done->uidvalidity > b->uidvalidity && o->epoch[a] != 0) {
+		oracle_renew(o, a, b, done->uidvalidity);
+	}
 	if (uidset_count(&done->uids) != n
 	    || b->uidvalidity != done->uidvalidity) {
 		violation(o, "(1) APPEND of %u: %u UIDs, UIDVALIDITY %u", n,
@@ -195,7 +204,7 @@ op_append(struct proc *p, unsigned a)
 	struct msg_attrs attrs[APPEND_MAX] = {{.flags = 0}};
 	struct appended done = {.mbox_id = 0};
 	unsigned n = (unsigned)rng_range(&w->rng, 1, APPEND_MAX);
-	unsigned epoch = w->oracle.epoch;
+	unsigned epoch = w->oracle.epoch[a];
 	uint64_t clock = w->oracle.clock;
 	uint32_t k = w->next_k;
 	struct fail f;
@@ -215,12 +224,12 @@ op_append(struct proc *p, unsigned a)
 	if (account_append(p->account[a], m->id, source, attrs, n, &done, &f)
 	    != 0) {
 		op_failed(p, a, "append", &f, ALLOW(FAIL_ABSENT));
-		if (w->oracle.epoch != epoch) {
+		if (w->oracle.epoch[a] != epoch) {
 			for (unsigned i = 0; i < n; i++) {
 				w->oracle.account[a].most[k + i]++;
 			}
 		}
-	} else if (op_counts(p, epoch)) {
+	} else if (op_counts(p, a, epoch)) {
 		appended(p, a, &done, k, n, clock);
 	} else {
 		for (unsigned i = 0; i < n; i++) {
@@ -246,7 +255,7 @@ struct attempt {
 	struct touched *t;
 	size_t n;
 	bool flags; /* else presence */
-	unsigned epoch;
+	unsigned account, epoch;
 };
 
 static struct fact *
@@ -258,12 +267,13 @@ touched_fact(struct oracle *o, const struct attempt *at, size_t i)
 }
 
 static void
-attempt_uids(struct oracle *o, struct attempt *at, struct box_fact *b,
-    const struct uidset *uids, bool flags)
+attempt_uids(struct oracle *o, struct attempt *at, unsigned a,
+    struct box_fact *b, const struct uidset *uids, bool flags)
 {
 	size_t n = 0;
 
-	*at = (struct attempt){.box = b, .flags = flags, .epoch = o->epoch};
+	*at = (struct attempt){
+	    .box = b, .flags = flags, .account = a, .epoch = o->epoch[a]};
 	at->n = (size_t)uidset_count(uids);
 	at->t = xcalloc(at->n + 1, sizeof(*at->t));
 	for (size_t r = 0; r < uids->n; r++) {
@@ -287,7 +297,7 @@ touched_end(struct oracle *o, const struct attempt *at, size_t i)
 	struct fact *f;
 	bool alone;
 
-	if (o->epoch != at->epoch) {
+	if (o->epoch[at->account] != at->epoch) {
 		return false; /* these facts are of another tree */
 	}
 	f = touched_fact(o, at, i);
@@ -360,7 +370,7 @@ static void
 not_stored(struct oracle *o, struct attempt *at)
 {
 	for (size_t i = 0; i < at->n; i++) {
-		if (o->epoch == at->epoch) {
+		if (o->epoch[at->account] == at->epoch) {
 			oracle_uid(o, at->box, at->t[i].uid)->flags_ok = false;
 		}
 		(void)touched_end(o, at, i);
@@ -414,12 +424,12 @@ op_flags(struct proc *p, unsigned a)
 		    mbox_msg(m, (uint32_t)rng_below(r, m->exists))->modseq;
 	}
 	op_uids(p, m, &uids);
-	attempt_uids(&w->oracle, &at, b, &uids, true);
+	attempt_uids(&w->oracle, &at, a, b, &uids, true);
 	if (account_store(p->account[a], m->id, &uids, &c, &modified, &f)
 	    != 0) {
 		op_failed(p, a, "store", &f, ALLOW(FAIL_ABSENT));
 		not_stored(&w->oracle, &at);
-	} else if (!op_counts(p, at.epoch)) {
+	} else if (!op_counts(p, a, at.epoch)) {
 		not_stored(&w->oracle, &at);
 	} else {
 		world_say(w, p, "stored flags on %u of account %u",
@@ -456,6 +466,11 @@ copied(struct proc *p, struct box_fact *from, unsigned to_account,
 	struct box_fact *to =
 	    oracle_box_make(o, to_account, to_id, c->uidvalidity);
 	uint64_t n = uidset_count(&c->from);
+
+	if (n != 0 && c->uidvalidity > to->uidvalidity
+	    && o->epoch[to_account] != 0) {
+		oracle_renew(o, to_account, to, c->uidvalidity);
+	}
 
 	if (n != uidset_count(&c->to)
 	    || (n != 0 && to->uidvalidity != c->uidvalidity)) {
@@ -501,7 +516,7 @@ more_copies(struct oracle *o, struct box_fact *from, unsigned to,
 	for (uint64_t i = 0; i < uidset_count(uids); i++) {
 		struct uid_fact *u = oracle_uid(o, from, uid_at(uids, i));
 
-		if (u->told) {
+		if (u->k != 0) {
 			o->account[to].most[u->k]++;
 		}
 	}
@@ -520,28 +535,31 @@ op_copy(struct proc *p, unsigned a)
 	struct copied c = {.uidvalidity = 0};
 	struct attempt at = {.n = 0};
 	uint64_t clock;
+	unsigned epoch;
 	const struct mbox *m;
 	const struct mbox *tm;
 	struct box_fact *b;
 	struct fail f;
 
-	if (p->view[ta] == NULL || p->epoch[ta] != o->epoch) {
+	if (p->view[ta] == NULL || p->epoch[ta] != o->epoch[ta]) {
 		op_refresh(p, ta);
 	}
 	m = op_mbox(p, a);
 	tm = op_mbox(p, ta);
 	if (m == NULL || tm == NULL || (b = op_box(p, a, m->id)) == NULL
-	    || tm->exists > COPY_INTO_MAX || p->epoch[ta] != o->epoch
-	    || p->epoch[a] != o->epoch || op_account(p, a) == NULL
+	    || tm->exists > COPY_INTO_MAX || p->epoch[ta] != o->epoch[ta]
+	    || p->epoch[a] != o->epoch[a] || op_account(p, a) == NULL
 	    || op_account(p, ta) == NULL) {
 		return;
 	}
 	op_uids(p, m, &uids);
 	clock = o->clock;
 	if (move) {
-		attempt_uids(o, &at, b, &uids, false);
+		attempt_uids(o, &at, a, b, &uids, false);
 	}
-	at.epoch = o->epoch;
+	at.epoch = o->epoch[a];
+	at.account = a;
+	epoch = o->epoch[ta];
 	at.box = b;
 	if (!move || ta != a || m->id == tm->id) {
 		more_copies(o, b, ta, &uids);
@@ -551,7 +569,7 @@ op_copy(struct proc *p, unsigned a)
 	    != 0) {
 		op_failed(p, a, move ? "move" : "copy", &f, ALLOW(FAIL_ABSENT));
 		attempt_over(o, &at);
-	} else if (!op_counts(p, at.epoch)) {
+	} else if (!op_counts(p, a, at.epoch) || !op_counts(p, ta, epoch)) {
 		attempt_over(o, &at);
 	} else {
 		copied(p, b, ta, tm->id, &c, clock);
@@ -559,7 +577,7 @@ op_copy(struct proc *p, unsigned a)
 			moved(o, &at, &c.from);
 		}
 	}
-	if (o->epoch != at.epoch) {
+	if (o->epoch[ta] != epoch || o->epoch[a] != at.epoch) {
 		for (uint32_t k = 0; k < CONTENT_MAX; k++) {
 			o->account[ta].most[k]++; /* into the tree put back */
 		}
@@ -594,7 +612,7 @@ expunge_all(struct proc *p, unsigned a, const struct mbox *m, bool any_flags)
 {
 	struct oracle *o = &p->w->oracle;
 	struct box_fact *b = op_box(p, a, m->id);
-	unsigned epoch = o->epoch;
+	unsigned epoch = o->epoch[a];
 	struct fail f;
 
 	wide_begin(o, b);
@@ -602,7 +620,7 @@ expunge_all(struct proc *p, unsigned a, const struct mbox *m, bool any_flags)
 	if (account_expunge(p->account[a], m->id, NULL, any_flags, &f) != 0) {
 		op_failed(p, a, "expunge all", &f, ALLOW(FAIL_ABSENT));
 	}
-	if (o->epoch == epoch) {
+	if (o->epoch[a] == epoch) {
 		wide_end(o, b);
 		sweep_end(o, a);
 	}
@@ -630,12 +648,12 @@ op_expunge(struct proc *p, unsigned a)
 		return;
 	}
 	op_uids(p, m, &uids);
-	attempt_uids(o, &at, b, &uids, false);
+	attempt_uids(o, &at, a, b, &uids, false);
 	clock = o->clock;
 	if (account_expunge(p->account[a], m->id, &uids, any_flags, &f) != 0) {
 		op_failed(p, a, "expunge", &f, ALLOW(FAIL_ABSENT));
 		attempt_over(o, &at);
-	} else if (!op_counts(p, at.epoch)) {
+	} else if (!op_counts(p, a, at.epoch)) {
 		attempt_over(o, &at);
 	} else {
 		world_say(
@@ -663,7 +681,8 @@ op_undelete(struct proc *p, unsigned a)
 		*most = *most < 1000 ? (uint16_t)(*most * 2) : *most;
 	}
 	if (account_undelete(p->account[a], m->name, 0, &n, &f) != 0) {
-		op_failed(p, a, "undelete", &f, ALLOW(FAIL_ABSENT));
+		op_failed(p, a, "undelete", &f,
+		    ALLOW(FAIL_ABSENT) | ALLOW(FAIL_EXISTS));
 	} else {
 		world_say(w, p, "undeleted %u in account %u", (unsigned)n, a);
 	}

@@ -16,7 +16,7 @@ void op_failed(struct proc *p, unsigned a, const char *what,
 #define ALLOW(kind) (1U << (kind))
 
 /* True if the process lives and the tree is the one it was. */
-bool op_counts(const struct proc *p, unsigned epoch);
+bool op_counts(const struct proc *p, unsigned a, unsigned epoch);
 
 /* A mailbox of the process's view, by chance; NULL without a view. */
 const struct mbox *op_mbox(struct proc *p, unsigned a);

@@ -372,7 +372,7 @@ oracle_restore(struct oracle *o, unsigned account, struct account_fact **saved)
 	for (unsigned i = 0; i < a->n_delivery; i++) {
 		fact_restored(o, &a->delivery[i].f);
 	}
-	o->epoch++;
+	o->epoch[account]++;
 }
 
 void
@@ -667,19 +667,25 @@ look_counts(struct look *l, const struct mbox *mbox)
 }
 
 /* A restored tree gives its mailboxes new UIDVALIDITY: all is new. */
-static void
-box_renew(struct oracle *o, struct box_fact *b, uint32_t uidvalidity)
+void
+oracle_renew(struct oracle *o, unsigned account, struct box_fact *b,
+    uint32_t uidvalidity)
 {
-	if (o->epoch == 0 || uidvalidity <= b->uidvalidity) {
+	if (o->epoch[account] == 0 || uidvalidity <= b->uidvalidity) {
 		violation(o, "(2) mailbox %llx: UIDVALIDITY %u, was %u",
 		    (unsigned long long)b->id, uidvalidity, b->uidvalidity);
 	}
-	free(b->uid);
-	b->uid = NULL;
-	b->cap = 0;
+	/* The messages are what they were; what UIDs mean is told anew. */
+	for (uint32_t uid = 0; uid < b->cap; uid++) {
+		b->uid[uid].told = false;
+		b->uid[uid].claimed = false;
+	}
 	b->uidvalidity = uidvalidity;
+	b->renewed = ++o->clock;
 	b->n_shown = 0;
 	b->uidnext = 0;
+	b->highest = 0;
+	b->place = 0;
 }
 
 static const struct fact *
@@ -716,8 +722,12 @@ look_box(struct look *l, const struct mbox *mbox)
 	}
 	if (mbox->noselect) {
 		b->uidvalidity = 0; /* until it is made again */
+	} else if (mbox->uidvalidity < b->uidvalidity
+		   && l->clock < b->renewed) {
+		look_counts(l, mbox);
+		return; /* an older view, asked for earlier */
 	} else if (b->uidvalidity != mbox->uidvalidity) {
-		box_renew(l->o, b, mbox->uidvalidity);
+		oracle_renew(l->o, l->account, b, mbox->uidvalidity);
 	}
 	if (held_at(&b->f, FACT_GONE, l->clock)) {
 		violation(l->o, "(1) mailbox %llx: deleted, but there",

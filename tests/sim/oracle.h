@@ -71,6 +71,7 @@ struct box_fact {
 	char name[64];
 	bool name_ok;
 	unsigned wide;	      /* attempts on all of it that are open */
+	uint64_t renewed;     /* clock of the present UIDVALIDITY */
 	uint64_t named;	      /* clock when the name was known */
 	uint64_t visit;	      /* last look that showed it */
 	struct uid_fact *uid; /* [uid], cap */
@@ -114,8 +115,8 @@ struct oracle {
 	struct meanings *meanings;
 	void (*violation)(void *arg, const char *text);
 	void *arg;
-	unsigned epoch;	  /* trees put back so far */
-	uint64_t created; /* mailboxes */
+	unsigned epoch[ORACLE_ACCOUNTS]; /* trees put back so far */
+	uint64_t created;		 /* mailboxes */
 };
 
 void oracle_init(
@@ -148,6 +149,10 @@ struct box_fact *oracle_box(struct oracle *o, unsigned account, uint64_t id);
 struct box_fact *oracle_box_make(
     struct oracle *o, unsigned account, uint64_t id, uint32_t uidvalidity);
 struct uid_fact *oracle_uid(struct oracle *o, struct box_fact *b, uint32_t uid);
+
+/* A tree was put back, and its mailboxes have a new UIDVALIDITY. */
+void oracle_renew(struct oracle *o, unsigned account, struct box_fact *b,
+    uint32_t uidvalidity);
 
 /* A client learns that (account, mailbox, UID) is message k. */
 void oracle_tell(struct oracle *o, unsigned account, struct box_fact *b,

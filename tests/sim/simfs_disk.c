@@ -115,9 +115,8 @@ random_inode(struct simfs *s)
 }
 
 void
-simfs_writeback(struct simfs *s)
+inode_writeback(struct simfs *s, struct inode *i)
 {
-	struct inode *i = random_inode(s);
 	uint64_t n = inode_pages(s, i->size);
 
 	for (uint64_t k = 0; i->kind == INODE_FILE && k < n; k++) {
@@ -131,6 +130,12 @@ simfs_writeback(struct simfs *s)
 			slot_flush(s, i->slots[k]);
 		}
 	}
+}
+
+void
+simfs_writeback(struct simfs *s)
+{
+	inode_writeback(s, random_inode(s));
 }
 
 void

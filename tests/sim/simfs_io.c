@@ -319,6 +319,17 @@ sim_copy_in(struct fs *fs, int fd, int kernel_fd, uint64_t at, size_t len)
 	return n;
 }
 
+/* Some of it may reach the disk, or nothing. */
+void
+sim_sync_start(struct fs *fs, int fd)
+{
+	struct simproc *p = proc_of(fs);
+
+	if (!p->dead) {
+		inode_writeback(p->volume, proc_handle(p, fd)->inode);
+	}
+}
+
 /* The disk refuses this inode's dirty pages: they are lost, silently from the
  * second flush on. */
 static void

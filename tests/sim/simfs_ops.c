@@ -136,6 +136,7 @@ const struct fs_ops simfs_ops = {
     .pread = sim_pread,
     .writev = sim_writev,
     .copy_in = sim_copy_in,
+    .sync_start = sim_sync_start,
     .sync = sim_sync,
     .allocate = sim_allocate,
     .stat = sim_stat,

@@ -149,6 +149,7 @@ ssize_t sim_pread(struct fs *fs, int fd, void *to, size_t len, uint64_t at);
 ssize_t sim_writev(struct fs *fs, int fd, const struct iovec *v, int n);
 ssize_t sim_copy_in(
     struct fs *fs, int fd, int kernel_fd, uint64_t at, size_t len);
+void sim_sync_start(struct fs *fs, int fd);
 int sim_sync(struct fs *fs, int fd, bool data_only);
 int sim_allocate(struct fs *fs, int fd, uint64_t len);
 int sim_stat(struct fs *fs, int fd, struct fs_stat *out);
@@ -168,6 +169,7 @@ int sim_list(
 
 /* simfs_disk.c */
 void inode_flush(struct simfs *s, struct inode *i);
+void inode_writeback(struct simfs *s, struct inode *i);
 void inode_flush_names(struct simfs *s, struct inode *i);
 void dir_flush(struct simfs *s, struct inode *dir);
 void slot_flush(struct simfs *s, struct slot *slot);

@@ -285,7 +285,7 @@ draw_weights(struct world *w)
 	static const unsigned op_base[OP_COUNT] = {
 	    30, 24, 8, 16, 10, 10, 6, 4, 2, 3, 2, 2, 8, 6, 4, 3, 3};
 	static const unsigned event_base[EVENT_COUNT] = {
-	    20, 4, 6, 6, 8, 5, 4, 3, 10, 2, 0, 0};
+	    20, 4, 6, 6, 8, 5, 4, 3, 10, 2, 4, 3};
 
 	for (unsigned i = 0; i < OP_COUNT; i++) {
 		w->weight[i] = op_base[i]
@@ -297,6 +297,10 @@ draw_weights(struct world *w)
 	for (unsigned i = 0; i < EVENT_COUNT; i++) {
 		w->event_weight[i] =
 		    event_base[i] * (unsigned)rng_below(&w->rng, 4);
+	}
+	if (!rng_chance(&w->rng, 150)) {
+		w->event_weight[EVENT_SAVE] = 0;
+		w->event_weight[EVENT_RESTORE] = 0;
 	}
 	w->event_weight[EVENT_START] += 8;
 	w->event_weight[EVENT_TIME] += 2;

@@ -71,7 +71,9 @@ struct proc {
 	struct task *task;
 	struct account *account[ORACLE_ACCOUNTS];
 	struct view *view[ORACLE_ACCOUNTS];
-	unsigned epoch[ORACLE_ACCOUNTS]; /* when `view` was taken */
+	unsigned epoch[ORACLE_ACCOUNTS];   /* when `view` was taken */
+	unsigned excused[ORACLE_ACCOUNTS]; /* failures since it changed */
+	unsigned excused_for[ORACLE_ACCOUNTS];
 	uint64_t session;
 	uint64_t until; /* stopped until this step */
 	bool leaving;	/* ends after what it is doing */

@@ -390,6 +390,221 @@ exact_reads_take_no_more(void **state)
 	pair_free(&p);
 }
 
+/* ---- dotted texts ---- */
+
+#define DOTS(input, rc, text)                                                  \
+	{                                                                      \
+		{(input), sizeof(input) - 1}, (rc),                            \
+		{                                                              \
+			(text), sizeof(text) - 1                               \
+		}                                                              \
+	}
+
+static const struct dots_row {
+	struct sv input;
+	int rc;
+	struct sv text;
+} dots_rows[] = {
+    /* [RFC 5321 4.5.2] */
+    DOTS(".\r\n", 0, ""),
+    DOTS("a\r\n.\r\n", 0, "a\r\n"),
+    DOTS("\r\n.\r\n", 0, "\r\n"),
+    DOTS("..\r\n.\r\n", 0, ".\r\n"),
+    DOTS("..a\r\n...\r\n.\r\n", 0, ".a\r\n..\r\n"),
+    DOTS(".a\r\n.\r\n", 0, "a\r\n"),
+    DOTS("a.b\r\n.\r\n", 0, "a.b\r\n"),
+    DOTS("a\r\nb\r\n..c\r\nd\r\n.\r\n", 0, "a\r\nb\r\n.c\r\nd\r\n"),
+    DOTS("a\0b\r\n.\r\n", 0, "a\0b\r\n"),
+    /* bare line ends are reported and end nothing: no smuggling */
+    DOTS("a\n.\n\r\n.\r\n", -EILSEQ, "a\n.\n\r\n"),
+    DOTS("a\n.\r\n\r\n.\r\n", -EILSEQ, "a\n.\r\n\r\n"),
+    DOTS("a\r\n.\nb\r\n.\r\n", -EILSEQ, "a\r\n\nb\r\n"),
+    DOTS("a\r\n.\rb\r\n.\r\n", -EILSEQ, "a\r\n\rb\r\n"),
+    DOTS("a\r.\r\nb\r\n.\r\n", -EILSEQ, "a\r.\r\nb\r\n"),
+    DOTS("a\r\r\n.\r\n", -EILSEQ, "a\r\r\n"),
+    DOTS("a\r.\r\r\n.\r\n", -EILSEQ, "a\r.\r\r\n"),
+    DOTS("\n.\r\n\r\n.\r\n", -EILSEQ, "\n.\r\n\r\n"),
+    DOTS("\r\n.\r\r\n\r\n.\r\n", -EILSEQ, "\r\n\r\r\n\r\n"),
+};
+
+static void
+check_dots(const struct dots_row *row, size_t piece, size_t cut)
+{
+	struct pair p = pair_new(SOCK_SEQPACKET, &quick);
+	struct gather g = {.sink.put = gather_put};
+
+	say_cut(&p, row->input, piece, cut);
+	say(&p, SV("NOOP\r\n"));
+	assert_int_equal(c_dots(p.c, 1000, &g.sink), row->rc);
+	if (!sv_eq(buf_sv(&g.got), row->text)) {
+		print_error("row %td\n", row - dots_rows);
+	}
+	assert_true(sv_eq(buf_sv(&g.got), row->text));
+	expect_line(p.c, 100, LINE_CRLF, 0, SV("NOOP"));
+	buf_deinit(&g.got);
+	pair_free(&p);
+}
+
+static void
+dotted_texts_end_at_crlf_dot_crlf_alone(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(dots_rows); i++) {
+		check_dots(&dots_rows[i], 1, 0);
+		for (size_t cut = 0; cut <= dots_rows[i].input.len; cut++) {
+			check_dots(&dots_rows[i], 0, cut);
+		}
+	}
+}
+
+/*
+ * The same said another way: the text ends at the first CRLF "." CRLF, seen
+ * with a CRLF before it; a dot at the beginning of a line goes away.  Returns
+ * how many octets of input the text takes with its end.
+ */
+static size_t
+unstuff(struct sv input, struct buf *out, bool *bare_out)
+{
+	struct buf all = {.data = NULL};
+	struct sv rest;
+	size_t end;
+
+	buf_add_str(&all, "\r\n");
+	buf_add_sv(&all, input);
+	end = (size_t)sv_find(buf_sv(&all), SV("\r\n.\r\n"));
+	rest = sv_sub(buf_sv(&all), 0, end + 2);
+	rest = sv_from(rest, 2); /* the lines, each with its CRLF */
+	*bare_out = false;
+	while (rest.len != 0) {
+		struct sv line =
+		    sv_sub(rest, 0, (size_t)sv_find(rest, SV("\r\n")));
+
+		rest = sv_from(rest, line.len + 2);
+		if (sv_chr(line, '\r') >= 0 || sv_chr(line, '\n') >= 0) {
+			*bare_out = true;
+		}
+		buf_add_sv(out, line.len != 0 && line.p[0] == '.'
+				    ? sv_from(line, 1)
+				    : line);
+		buf_add_str(out, "\r\n");
+	}
+	buf_deinit(&all);
+	return end + 5 - 2;
+}
+
+static void
+check_unstuff(struct pair *p, struct sv input)
+{
+	struct gather g = {.sink.put = gather_put};
+	struct buf want = {.data = NULL};
+	bool bare;
+	size_t taken = unstuff(input, &want, &bare);
+
+	say(p, input);
+	assert_int_equal(c_dots(p->c, 1000, &g.sink), bare ? -EILSEQ : 0);
+	assert_true(sv_eq(buf_sv(&g.got), buf_sv(&want)));
+	assert_int_equal(c_peek(p->c).len, input.len - taken);
+	c_skip(p->c, input.len - taken);
+	buf_deinit(&g.got);
+	buf_deinit(&want);
+}
+
+/* Every text of up to seven octets out of those that matter. */
+static void
+every_short_text_ends_where_it_should(void **state)
+{
+	enum { LONGEST = 7 };
+	static const char octets[] = {'.', '\r', '\n', 'a'};
+	static const char end[] = {'\r', '\n', '.', '\r', '\n'};
+	struct pair p = pair_new(SOCK_STREAM, &quick);
+
+	(void)state;
+	for (unsigned len = 0; len <= LONGEST; len++) {
+		for (unsigned n = 0; n < 1U << (2 * len); n++) {
+			char text[LONGEST + sizeof(end)];
+
+			for (unsigned i = 0; i < len; i++) {
+				text[i] = octets[n >> (2 * i) & 3];
+			}
+			memcpy(text + len, end, sizeof(end));
+			check_unstuff(&p, sv_make(text, len + sizeof(end)));
+		}
+	}
+	pair_free(&p);
+}
+
+static void
+a_text_past_its_limit_is_read_to_its_end(void **state)
+{
+	struct pair p = pair_new(SOCK_STREAM, NULL);
+	struct feed f = {p.peer, 'x', 1000000, SV("\r\n.\r\nNOOP\r\n")};
+	struct gather g = {.sink.put = gather_put};
+	pthread_t t;
+
+	(void)state;
+	assert_int_equal(pthread_create(&t, NULL, feed_main, &f), 0);
+	assert_int_equal(c_dots(p.c, 5000, &g.sink), -EMSGSIZE);
+	assert_int_equal(g.got.len, 5000);
+	expect_line(p.c, 100, LINE_CRLF, 0, SV("NOOP"));
+	assert_int_equal(pthread_join(t, NULL), 0);
+	buf_deinit(&g.got);
+	pair_free(&p);
+}
+
+static void
+a_text_without_end_is_given_up(void **state)
+{
+	static const struct conn_limits limits = {.discard_max = 100000};
+	struct pair p = pair_new(SOCK_STREAM, &limits);
+	struct feed f = {p.peer, 'x', 2000000, SV("")};
+	struct gather g = {.sink.put = gather_put};
+	pthread_t t;
+
+	(void)state;
+	assert_int_equal(pthread_create(&t, NULL, feed_main, &f), 0);
+	assert_int_equal(c_dots(p.c, 5000, &g.sink), -EPROTO);
+	conn_free(&p.c);
+	assert_int_equal(pthread_join(t, NULL), 0);
+	buf_deinit(&g.got);
+	pair_free(&p);
+}
+
+static void
+stuffed_dots_come_back_as_they_were(void **state)
+{
+	static const struct sv texts[] = {
+	    {"", 0},
+	    {".\r\n", 3},
+	    {"a\r\n.\r\n..\r\n...b\r\n", 17},
+	    {"\r\n\r\n.x\r\n", 8},
+	    {"no end", 6},
+	    {"half an end\r", 12},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(texts) * 20; i++) {
+		struct sv text = texts[i / 20];
+		size_t cut = i % 20;
+		struct pair p = pair_new(SOCK_STREAM, &quick);
+		struct conn *reader = conn_new(dup(p.peer), NULL, &quick);
+		struct gather g = {.sink.put = gather_put};
+		unsigned at = 0;
+
+		assert_int_equal(
+		    c_write_dots(p.c, sv_sub(text, 0, cut), &at), 0);
+		assert_int_equal(c_write_dots(p.c, sv_from(text, cut), &at), 0);
+		assert_int_equal(c_write_dots_end(p.c, &at), 0);
+		assert_int_equal(c_flush(p.c), 0);
+		assert_int_equal(c_dots(reader, 1000, &g.sink), 0);
+		assert_true(sv_starts(buf_sv(&g.got), text));
+		assert_true(g.got.len == text.len
+			    || sv_ends_nocase(buf_sv(&g.got), SV("\r\n")));
+		buf_deinit(&g.got);
+		conn_free(&reader);
+		pair_free(&p);
+	}
+}
+
 /* ---- output ---- */
 
 struct drain {
@@ -569,6 +784,11 @@ main(void)
 	    cmocka_unit_test(a_literal_is_exactly_its_octets),
 	    cmocka_unit_test(a_refused_literal_leaves_the_connection_in_step),
 	    cmocka_unit_test(exact_reads_take_no_more),
+	    cmocka_unit_test(dotted_texts_end_at_crlf_dot_crlf_alone),
+	    cmocka_unit_test(every_short_text_ends_where_it_should),
+	    cmocka_unit_test(a_text_past_its_limit_is_read_to_its_end),
+	    cmocka_unit_test(a_text_without_end_is_given_up),
+	    cmocka_unit_test(stuffed_dots_come_back_as_they_were),
 	    cmocka_unit_test(files_are_sent_in_their_place),
 	    cmocka_unit_test(a_file_shorter_than_promised_is_reported),
 	    cmocka_unit_test(what_was_said_goes_out_before_a_wait),
