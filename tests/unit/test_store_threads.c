@@ -185,6 +185,9 @@ threads_of_all_kinds_share_an_account(void **state)
 
 	c->x = x;
 	c->other = make_mailbox(a, "Other");
+	/* The readers may begin when all is done. */
+	struct watch *w = account_watch(a, wake, c);
+
 	for (int i = 0; i < THREADS; i++) {
 		assert_int_equal(
 		    pthread_create(&c->thread[i], NULL, run[i], c), 0);
@@ -193,6 +196,7 @@ threads_of_all_kinds_share_an_account(void **state)
 		c->stop = run[i] == read_many;
 		assert_int_equal(pthread_join(c->thread[i], NULL), 0);
 	}
+	account_unwatch(&w);
 	struct view *v = fixture_view(a);
 	struct account *b = fixture_account(x, BOB);
 	struct view *vb = fixture_view(b);
