@@ -297,8 +297,8 @@ account_changed(struct account *a, place_t flushed)
 }
 
 /* Has its tail grown, or was its floor not raised for two days? */
-static bool
-is_due(struct account *a, int64_t now_ms)
+bool
+account_is_due(struct account *a, int64_t now_ms)
 {
 	lock_acquire(&a->lock);
 	bool due = !a->gone && !a->lost && a->upkeep_after_ms <= now_ms
@@ -322,7 +322,7 @@ account_due(struct store *s, int64_t now_ms)
 	while (found == NULL && map_next(&s->accounts, &it, &id, &value)) {
 		struct account *a = value;
 
-		if (is_due(a, now_ms)) {
+		if (account_is_due(a, now_ms)) {
 			found = find_locked(s, a->id);
 		}
 	}

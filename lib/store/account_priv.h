@@ -24,6 +24,9 @@ size_t accounts_watched(struct store *s, struct account ***out);
 /* The floor is a day behind: one that stands so long was not raised today. */
 enum { ACCOUNT_COLLECT_MS = 2 * 24 * 3600 * 1000 };
 
+/* Does it ask for a checkpoint or for collection? */
+bool account_is_due(struct account *a, int64_t now_ms);
+
 /* One that asks for a checkpoint or for collection, a reference; or NULL. */
 struct account *account_due(struct store *s, int64_t now_ms);
 

@@ -439,6 +439,26 @@ tail_begins(struct account *a, uint64_t octets)
 	lock_release(&a->lock);
 }
 
+/* Another process may have made this snapshot: the tail begins behind it. */
+static void
+tail_cut(struct account *a, const struct snap_manifest *m)
+{
+	uint64_t tail = UINT64_MAX;
+
+	lock_acquire(&a->lock);
+	if (a->segment != NULL) {
+		const struct seg_name *at = &a->segment->header.name;
+
+		if (at->number < m->segment.number) {
+			tail = 0;
+		} else if (seg_name_eq(at, &m->segment)) {
+			tail = a->size > m->offset ? a->size - m->offset : 0;
+		}
+	}
+	a->tail = tail < a->tail ? tail : a->tail;
+	lock_release(&a->lock);
+}
+
 /* Octets of the newest snapshot; 0: there is none. */
 static uint64_t
 newest_octets(struct account *a)
@@ -457,6 +477,7 @@ newest_octets(struct account *a)
 		for (size_t i = 0; i < m.n_chunks; i++) {
 			sum += m.chunks[i].size;
 		}
+		tail_cut(a, &m);
 		snap_manifest_deinit(&m);
 	}
 	free(names);

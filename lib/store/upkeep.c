@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/account_priv.h"
@@ -15,6 +16,7 @@ enum {
 	POLL_SLICES = 10, /* seconds for a round */
 	UPKEEP_A_SECOND = 8,
 	PUT_OFF_MS = 10 * 60 * 1000,
+	LEAVE_MS = 1000, /* a stop may take longer for it */
 };
 
 struct upkeep {
@@ -65,23 +67,41 @@ maintain(struct account *a)
 		put_off(a);
 	} else if (done) {
 		LOG(LOG_DEBUG, "account.upkeep", kv_str("account", a->id));
-	} else {
-		put_off(a);
+	} else if (account_is_due(a, fs_now_ms(a->store->fs))) {
+		put_off(
+		    a); /* at rest: not due by its tail, which was looked at */
 	}
+}
+
+static bool
+maintain_one(struct store *s)
+{
+	struct account *a = account_due(s, fs_now_ms(s->fs));
+
+	if (a == NULL) {
+		return false;
+	}
+	maintain(a);
+	account_close(&a);
+	return true;
 }
 
 /* A few each second, so that they do not come in herds. */
 static void
 maintain_some(struct store *s)
 {
-	for (unsigned i = 0; i < UPKEEP_A_SECOND; i++) {
-		struct account *a = account_due(s, fs_now_ms(s->fs));
+	for (unsigned i = 0; i < UPKEEP_A_SECOND && maintain_one(s); i++) {
+	}
+}
 
-		if (a == NULL) {
-			return;
-		}
-		maintain(a);
-		account_close(&a);
+/* What grew since the last look: so that whoever opens these accounts next
+ * has little to replay. */
+static void
+maintain_last(struct store *s)
+{
+	int64_t start = clock_mono_ms();
+
+	while (clock_mono_ms() - start < LEAVE_MS && maintain_one(s)) {
 	}
 }
 
@@ -117,6 +137,9 @@ run(void *arg)
 			maintain_some(u->store);
 			round_go_on(&u->round, u->store);
 		}
+	}
+	if (u->store->conf.maintenance && !u->store->read_only) {
+		maintain_last(u->store);
 	}
 	return NULL;
 }
