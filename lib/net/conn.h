@@ -49,9 +49,8 @@ struct conn_limits {
 	uint64_t rate_min;    /* each this many octets give a call one second
 			       * more than command_ms; 0 = 100 */
 	size_t output_max;    /* gathered before c_write() waits; 32 KiB */
-	uint64_t discard_max; /* dropped of one line or text that is too long
-			       * before the connection is; 1 MiB of a line,
-			       * 256 MiB of a text */
+	uint64_t discard_max; /* dropped of one line that is too long before
+			       * the connection is; 0 = 1 MiB */
 };
 
 /*
