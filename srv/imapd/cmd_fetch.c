@@ -86,23 +86,18 @@ mark_seen(struct fetch *f)
 /* ---- one message ---- */
 
 static void
-put_flags(const struct fetch *f, struct buf *out, const struct msg *m,
-    bool newly_seen)
+put_flags(const struct fetch *f, struct buf *out, const struct msg *m)
 {
 	const struct imap *im = f->cmd->im;
-	struct msg shown = *m;
 
-	if (newly_seen) {
-		shown.flags |= MSG_SEEN;
-	}
-	tell_put_flags(out, &im->box, im->box.mbox, &shown);
+	tell_put_flags(out, &im->box, im->box.mbox, m);
 	buf_add_char(out, ' ');
 }
 
 /* Items that are in the mailbox's state; each with a space behind it. */
 static void
-put_state(const struct fetch *f, struct buf *out, const struct msg *m,
-    uint32_t atts, bool newly_seen)
+put_state(
+    const struct fetch *f, struct buf *out, const struct msg *m, uint32_t atts)
 {
 	if ((atts & ATT_UID) != 0) {
 		buf_add_str(out, "UID ");
@@ -110,7 +105,7 @@ put_state(const struct fetch *f, struct buf *out, const struct msg *m,
 		buf_add_char(out, ' ');
 	}
 	if ((atts & ATT_FLAGS) != 0) {
-		put_flags(f, out, m, newly_seen);
+		put_flags(f, out, m);
 	}
 	if ((atts & ATT_MODSEQ) != 0) {
 		buf_add_str(out, "MODSEQ (");
@@ -195,41 +190,77 @@ put_pieces(struct fetch *f)
 	}
 }
 
+/*
+ * What tells that this command set \Seen.  Only as the view shows it: somebody
+ * may have taken it away again, and what the view does not show yet, the next
+ * difference tells.
+ */
+static uint32_t
+atts_of_seen(const struct fetch *f, const struct msg *m)
+{
+	if (f->seen.n == 0 || f->seen_put_off
+	    || !uidset_has(&f->seen, m->uid)) {
+		return 0;
+	}
+	return f->cmd->im->condstore ? ATT_FLAGS | ATT_MODSEQ : ATT_FLAGS;
+}
+
+static void
+put_fetch(struct buf *out, uint32_t seq)
+{
+	buf_add_str(out, "* ");
+	buf_add_u64(out, seq);
+	buf_add_str(out, " FETCH (");
+}
+
+/* The space behind the last item makes room for the bracket. */
+static void
+put_fetch_end(struct buf *out)
+{
+	if (out->len != 0 && out->data[out->len - 1] == ' ') {
+		out->len--;
+	}
+	buf_add_str(out, ")\r\n");
+}
+
+/* The message could not be read: its new flags are told all the same. */
+static void
+fetch_flags_alone(const struct fetch *f, uint32_t seq, const struct msg *m)
+{
+	struct buf *out = c_out(f->cmd->im->s.c);
+	uint32_t atts = atts_of_seen(f, m);
+
+	if (atts == 0) {
+		return;
+	}
+	put_fetch(out, seq);
+	put_state(f, out, m, atts | (f->args->atts & ATT_UID));
+	put_fetch_end(out);
+}
+
 static void
 fetch_message(struct fetch *f, uint32_t seq, const struct msg *m)
 {
 	struct conn *c = f->cmd->im->s.c;
 	struct buf *out = c_out(c);
 	size_t from = out->len;
-	bool newly_seen = f->seen.n != 0 && uidset_has(&f->seen, m->uid);
-	uint32_t atts = f->args->atts;
+	uint32_t atts = f->args->atts | atts_of_seen(f, m);
 
-	if (newly_seen) {
-		atts |= ATT_FLAGS;
-	}
-	if (newly_seen && f->cmd->im->condstore && !f->seen_put_off) {
-		atts |= ATT_MODSEQ;
-	}
 	letter_begin(&f->letter, m);
 	if (f->args->n_sections != 0 && find_pieces(f) != 0) {
+		fetch_flags_alone(f, seq, m);
 		return;
 	}
-	buf_add_str(out, "* ");
-	buf_add_u64(out, seq);
-	buf_add_str(out, " FETCH (");
-	put_state(f, out, m, atts, newly_seen);
+	put_fetch(out, seq);
+	put_state(f, out, m, atts);
 	if ((atts & ATTS_OF_LETTER) != 0 && put_letter(f, out, atts) != 0) {
 		out->len = from;
+		fetch_flags_alone(f, seq, m);
 		return;
 	}
 	put_pieces(f);
-	/* The space behind the last item makes room for the bracket.  It is
-	 * in the buffer still: nothing was sent since it was added. */
-	out = c_out(c);
-	if (out->len != 0 && out->data[out->len - 1] == ' ') {
-		out->len--;
-	}
-	buf_add_str(out, ")\r\n");
+	/* The last item is in the buffer still: nothing was sent since. */
+	put_fetch_end(c_out(c));
 	f->n++;
 	f->broken = f->broken || c_drain(c) != 0;
 }
