@@ -32,7 +32,11 @@ check_segment(
 	do {
 		rc = scan_next(&scan, f);
 	} while (rc == 0 && scan.end == SCAN_MORE);
-	if (rc == 0 && scan.gaps != 0) {
+	if (rc != 0 && f->kind == FAIL_CORRUPT) {
+		check_report(c, "journal/%s: %s", text, f->text);
+		fail_clear(f);
+		rc = 0;
+	} else if (rc == 0 && scan.gaps != 0) {
 		check_report(c, "journal/%s: %llu octets are no record", text,
 		    (unsigned long long)scan.gaps);
 	}

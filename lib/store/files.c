@@ -160,6 +160,7 @@ folder_each(struct fs *fs, int dir, const char *folder, found_fn *each,
 		at = l.name[i];
 		if (hex_part(&at, 12, '.', &file.placement.time_ms)
 		    && hex_part(&at, 16, '.', &file.placement.random)) {
+			file.size = strtoull(at, NULL, 10);
 			(void)snprintf(path, sizeof(path), "box/%s/%.100s",
 			    folder, l.name[i]);
 			file.path = path;

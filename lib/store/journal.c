@@ -155,7 +155,7 @@ find_segment(struct account *a, struct segment **out, struct fail *f)
 		}
 		/* Collected between the two: a newer snapshot is there. */
 	}
-	if (f->kind != FAIL_ABSENT) {
+	if (f->kind != FAIL_ABSENT && f->kind != FAIL_CORRUPT) {
 		return -1;
 	}
 	fail_clear(f);

@@ -113,7 +113,8 @@ load_start(
 		replay_deinit(r);
 		return -1;
 	}
-	if (f->kind != FAIL_ABSENT) {
+	/* Damaged ones are made good by all the records, if they are there. */
+	if (f->kind != FAIL_ABSENT && f->kind != FAIL_CORRUPT) {
 		return -1;
 	}
 	fail_clear(f);

@@ -166,15 +166,18 @@ stray_file(void *arg, const struct found *file)
 	struct account *a = s->check->account;
 	struct fs_stat st;
 
-	if (named_has(s->named, file->folder, file->placement.time_ms,
+	/* By its placement, too: what is filed below has its file's age. */
+	if ((int64_t)file->placement.time_ms + STRAY_AGE_MS > s->now_ms
+	    || named_has(s->named, file->folder, file->placement.time_ms,
 		file->placement.random)
 	    || fs_stat_at(a->store->fs, a->dir, file->path, &st) != 0
 	    || st.mtime_ms + STRAY_AGE_MS > s->now_ms) {
 		return true;
 	}
 	check_report(s->check, "%s: no record names it", file->path);
-	/* Below the floor it is rubbish that collection is about to take. */
-	if (s->check->repair
+	/* Below the floor it is rubbish that collection is about to take; of
+	 * another size it was never whole. */
+	if (s->check->repair && st.size == file->size
 	    && (int64_t)file->placement.time_ms >= s->view->floor_ms) {
 		s->rc = adopt(a, file->path, s->view, st.size, s->f);
 	}

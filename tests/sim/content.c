@@ -3,6 +3,7 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "rng.h"
+#include "store/mutate_priv.h"
 #include "store/record_priv.h"
 
 enum { SIZE_LEAST = 40, BIG_EVERY = 16, BIG_MORE = 2000 };
@@ -38,11 +39,12 @@ content_octets(uint32_t k, struct buf *to)
 	}
 }
 
-/* A delivery that nobody made, as the bytes of a journal with a zero key. */
+/* A delivery that nobody made, as the bytes of a journal with a known key. */
 static void
 forged_add(uint32_t k, struct buf *to)
 {
-	static const struct record_key known = {.mark = 0, .crc = 0};
+	static const struct record_key known = {
+	    .mark = F8B_KEY, .crc = (uint32_t)F8B_KEY};
 	struct buf body = {.len = 0};
 	struct rec_add add = {.delivery = true,
 	    .mbox = 1,

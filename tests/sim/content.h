@@ -21,6 +21,6 @@ bool content_of_size(uint64_t size, uint32_t *k_out);
 
 /*
  * Its digest: what a sender chose, and so full of what looks like records of
- * a journal whose key is known (zeros).  Not every message has one.
+ * a journal whose key is known (F8B_KEY).  Not every message has one.
  */
 void content_digest(uint32_t k, struct buf *to);

@@ -1,7 +1,9 @@
 /*
  * What happens to the machine and to its processes.
  */
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "world.h"
 
@@ -111,6 +113,47 @@ event_alone(struct world *w)
 	}
 }
 
+struct victim {
+	struct rng *rng;
+	char path[400];
+	unsigned n;
+};
+
+/* Snapshots and the hint: whatever becomes of one of their files, nothing is
+ * lost. */
+static void
+maybe_victim(void *arg, const char *path, bool is_dir)
+{
+	struct victim *v = arg;
+	const char *below = path + strlen("accounts/xx/") + ACCOUNT_ID_LEN;
+
+	if (!is_dir
+	    && (strncmp(below, "/snap/", 6) == 0 || strcmp(below, "/head") == 0)
+	    && rng_below(v->rng, ++v->n) == 0) {
+		(void)snprintf(v->path, sizeof(v->path), "%s", path);
+	}
+}
+
+static void
+event_damage(struct world *w)
+{
+	struct victim v = {.rng = &w->rng};
+	char root[100];
+	unsigned a = (unsigned)rng_below(&w->rng, ORACLE_ACCOUNTS);
+
+	(void)snprintf(root, sizeof(root), "accounts/%.2s/%s", world_account(a),
+	    world_account(a));
+	simfs_walk(w->fs, root, false, maybe_victim, &v);
+	if (w->damaged || v.n == 0) {
+		return;
+	}
+	w->damaged = true;
+	world_say(w, NULL, "DAMAGE %s", v.path);
+	(void)simfs_damage(
+	    w->fs, v.path, (enum simdamage)rng_below(&w->rng, 4));
+	world_audit(w);
+}
+
 static void
 event_run(struct world *w, enum event e)
 {
@@ -156,6 +199,9 @@ event_run(struct world *w, enum event e)
 		break;
 	case EVENT_RESTORE:
 		event_restore(w);
+		break;
+	case EVENT_DAMAGE:
+		event_damage(w);
 		break;
 	case EVENT_COUNT:
 		break;

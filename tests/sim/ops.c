@@ -393,7 +393,9 @@ op_upkeep(struct proc *p, unsigned a, enum op op)
 				: account_collect(p->account[a], &f) != 0) {
 		/* Another's collection may take what this one is making. */
 		op_failed(p, a, op == OP_CHECKPOINT ? "checkpoint" : "collect",
-		    &f, ALLOW(FAIL_ABSENT));
+		    &f,
+		    ALLOW(FAIL_ABSENT)
+			| (p->w->damaged ? ALLOW(FAIL_CORRUPT) : 0));
 	} else {
 		world_say(p->w, p, "%s account %u done",
 		    op == OP_CHECKPOINT ? "checkpoint" : "collect", a);

@@ -13,6 +13,7 @@ enum {
 	/* Of one operation: a copy of hundreds to another account makes some
 	 * thousands; what never ends reaches any bound. */
 	ALONE_CALLS = 40000,
+	READ_STOPS = 8, /* in 1000 pages read */
 	FINISH_STEPS = 200000,
 };
 
@@ -74,6 +75,17 @@ on_trace(void *arg, struct simproc *p, const char *line)
 /* ---- switching ---- */
 
 static void
+stop_reader(struct world *w, const struct simproc *sim)
+{
+	for (unsigned i = 0; i < WORLD_PROCS; i++) {
+		if (w->proc[i] != NULL && w->proc[i]->sim == sim) {
+			w->proc[i]->until =
+			    w->step + rng_range(&w->rng, 20, 300);
+		}
+	}
+}
+
+static void
 on_step(void *arg, struct simproc *sim, enum simop op)
 {
 	struct world *w = arg;
@@ -82,7 +94,10 @@ on_step(void *arg, struct simproc *sim, enum simop op)
 		return; /* an audit, or the making of the world */
 	}
 	if (w->alone != NULL && w->alone->sim == sim) {
-		if (++w->unfair_calls > ALONE_CALLS) {
+		bool call = op != SIMOP_READ_PAGE && op != SIMOP_WRITE_PAGE;
+
+		w->unfair_calls += call;
+		if (w->unfair_calls > ALONE_CALLS) {
 			violation(&w->oracle,
 			    "(11) no end of an operation in %d calls",
 			    ALONE_CALLS);
@@ -93,7 +108,12 @@ on_step(void *arg, struct simproc *sim, enum simop op)
 			return;
 		}
 	}
-	if (op == SIMOP_WAIT || rng_chance(&w->rng, w->switch_per_mille)) {
+	/* Long enough in the middle of a read for others to write much. */
+	if (op == SIMOP_READ_PAGE && rng_chance(&w->rng, READ_STOPS)) {
+		stop_reader(w, sim);
+		task_pause();
+	} else if (op == SIMOP_WAIT
+		   || rng_chance(&w->rng, w->switch_per_mille)) {
 		task_pause();
 	}
 }
@@ -287,7 +307,7 @@ draw_weights(struct world *w)
 	static const unsigned op_base[OP_COUNT] = {
 	    30, 24, 8, 16, 10, 10, 6, 4, 2, 3, 2, 2, 8, 6, 4, 3, 3};
 	static const unsigned event_base[EVENT_COUNT] = {
-	    20, 4, 6, 6, 8, 5, 4, 3, 10, 2, 4, 3};
+	    20, 4, 6, 6, 8, 5, 4, 3, 10, 2, 4, 3, 1};
 
 	for (unsigned i = 0; i < OP_COUNT; i++) {
 		w->weight[i] = op_base[i]

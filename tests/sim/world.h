@@ -53,6 +53,7 @@ enum event {
 	EVENT_FULL, /* the disk, and then not any more */
 	EVENT_SAVE,
 	EVENT_RESTORE,
+	EVENT_DAMAGE, /* of one file, once */
 	EVENT_COUNT,
 };
 
@@ -112,6 +113,8 @@ struct world {
 	uint64_t unfair_calls; /* of `alone`, in its present operation */
 	struct simtree *saved;
 	struct account_fact *saved_facts;
+	bool damaged; /* one file, on purpose */
+	bool repaired;
 	bool failed;
 	char failure[400];
 	uint64_t trace; /* digest of all that happened */
