@@ -35,7 +35,8 @@ must(int rc, const struct fail *f, const char *what)
 static void
 name(unsigned i, char out[ACCOUNT_ID_LEN + 1])
 {
-	(void)snprintf(out, ACCOUNT_ID_LEN + 1, "%08x%024x", i * 2654435761u, i);
+	(void)snprintf(
+	    out, ACCOUNT_ID_LEN + 1, "%08x%024x", i * 2654435761u, i);
 }
 
 /* ---- measuring ---- */
@@ -53,7 +54,7 @@ cpu_us(void)
 
 	(void)getrusage(RUSAGE_SELF, &u);
 	return (u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000000
-	    + u.ru_utime.tv_usec + u.ru_stime.tv_usec;
+	       + u.ru_utime.tv_usec + u.ru_stime.tv_usec;
 }
 
 static struct meter
@@ -203,8 +204,7 @@ change_case(struct fs *fs, struct account *a)
 		};
 
 		uidset_add(&one, i);
-		must(account_store(a, 1, &one, &change, NULL, &f), &f,
-		    "store");
+		must(account_store(a, 1, &one, &change, NULL, &f), &f, "store");
 		must(account_peek(a, &v, &f), &f, "peek");
 		view_unref(&v);
 		uidset_deinit(&one);
@@ -215,8 +215,7 @@ change_case(struct fs *fs, struct account *a)
 	    "create");
 	meter_end(&m, "CREATE", 1);
 	m = meter_begin(fs);
-	must(account_copy(a, 1, &some, a, id, false, &copied, &f), &f,
-	    "copy");
+	must(account_copy(a, 1, &some, a, id, false, &copied, &f), &f, "copy");
 	meter_end(&m, "COPY, each of 10,000", SOME);
 	copied_deinit(&copied);
 	m = meter_begin(fs);

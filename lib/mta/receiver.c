@@ -367,7 +367,7 @@ receiver_run(struct receiver *r)
 {
 	const struct smtp_grammar grammar = {
 	    .lmtp = r->conf->lmtp,
-	    .ext = r->ext | SMTP_EXT_DSN,
+	    .ext = r->ext | r->conf->params,
 	};
 	struct arena scratch = {0};
 	struct smtp_cmd cmd;

@@ -33,6 +33,8 @@ struct receiver_conf {
 	const char *host;      /* our name */
 	bool lmtp;	       /* LHLO, and one answer a recipient */
 	unsigned ext;	       /* enum smtp_ext, before TLS and login */
+	unsigned params;       /* those whose parameters are understood though
+			    * they may not be named now */
 	uint64_t size_max;     /* octets of a message */
 	unsigned rcpts_max;    /* of one message */
 	unsigned errors_max;   /* refused commands before 421; 0: any */

@@ -141,14 +141,6 @@ struct sink {
 
 int c_literal(struct conn *c, uint64_t n, struct sink *to) MUST_CHECK;
 
-/*
- * A text that ends with CRLF "." CRLF, dots unstuffed, with the CRLF of its
- * last line.  [RFC 5321 4.5.2]  Only CRLF ends a line.  -EILSEQ if a bare CR
- * or LF was in it, -EMSGSIZE past `max` octets; both after the real end has
- * been read.
- */
-int c_dots(struct conn *c, uint64_t max, struct sink *to) MUST_CHECK;
-
 /* ---- output ---- */
 
 int c_write(struct conn *c, struct sv text);
@@ -161,14 +153,6 @@ int c_writev(struct conn *c, const struct iovec *v, int n);
  */
 struct buf *c_out(struct conn *c);
 int c_drain(struct conn *c);
-
-/*
- * Text with its dots stuffed, in pieces: begin with *state = 0, end with
- * c_write_dots_end, which adds CRLF if the text does not end with one, and
- * the final dot.  The text has CRLF line ends.  [RFC 1939 3, RFC 5321 4.5.2]
- */
-int c_write_dots(struct conn *c, struct sv piece, unsigned *state);
-int c_write_dots_end(struct conn *c, unsigned *state);
 
 /* Octets [from, from + n) of a file, behind what was written before.  -EIO if
  * the file ends before; the connection is then broken for the protocol. */

@@ -15,7 +15,6 @@
 enum {
 	LINE_PREFIX = 256, /* kept of a line that is too long */
 	LINE_DISCARD_MAX = 1024 * 1024,
-	TEXT_DISCARD_MAX = 256 * 1024 * 1024,
 };
 
 /* ---- the buffer ---- */
@@ -180,9 +179,10 @@ c_fill_bulk(struct conn *c)
 /* ---- lines ---- */
 
 static uint64_t
-discard_max(const struct conn *c, uint64_t fallback)
+discard_max(const struct conn *c)
 {
-	return c->limits->discard_max != 0 ? c->limits->discard_max : fallback;
+	return c->limits->discard_max != 0 ? c->limits->discard_max
+					   : LINE_DISCARD_MAX;
 }
 
 /*
@@ -252,7 +252,7 @@ discard_line(struct conn *c, struct sv *line_out)
 		if (lf >= 0) {
 			break;
 		}
-		if (dropped > discard_max(c, LINE_DISCARD_MAX)) {
+		if (dropped > discard_max(c)) {
 			return conn_broken(c, CONN_READS, -EPROTO);
 		}
 		conn_in_room(c, CONN_IN_FIRST);
@@ -384,176 +384,4 @@ c_literal(struct conn *c, uint64_t n, struct sink *to)
 		}
 	}
 	return refused ? -EIO : 0;
-}
-
-/* ---- dotted texts ---- */
-
-/*
- * What stands before the next octet.  Only CRLF ends a line, so a dot is
- * special after DOTS_LINE alone, and the text ends at CRLF "." CRLF alone.
- */
-enum dots_state {
-	DOTS_LINE, /* at the beginning of a line */
-	DOTS_TEXT,
-	DOTS_CR,     /* after a CR in a line */
-	DOTS_DOT,    /* after a dot that begins a line */
-	DOTS_DOT_CR, /* after that and a CR */
-	DOTS_END,
-};
-
-struct dots {
-	enum dots_state state;
-	bool bare;
-	bool refused;
-	uint64_t max;
-	uint64_t n; /* octets of text so far */
-	struct sink *to;
-};
-
-static void
-dots_put(struct dots *d, struct sv piece)
-{
-	uint64_t before = d->n;
-
-	d->n += piece.len;
-	if (before <= d->max && d->n > d->max) {
-		piece = sv_sub(piece, 0, (size_t)(d->max - before));
-	} else if (before > d->max) {
-		return;
-	}
-	put(d->to, piece, &d->refused);
-}
-
-/* The length of the lines at the beginning of `s` that end with CRLF and hold
- * no other CR or LF, up to the next line that begins with a dot. */
-static size_t
-whole_lines(struct sv s)
-{
-	size_t at = 0;
-
-	while (at == 0 || (at < s.len && s.p[at] != '.')) {
-		struct sv rest = sv_from(s, at);
-		ptrdiff_t lf = sv_chr(rest, '\n');
-
-		if (lf <= 0
-		    || sv_chr(sv_sub(rest, 0, (size_t)lf), '\r') != lf - 1) {
-			break;
-		}
-		at += (size_t)lf + 1;
-	}
-	return at;
-}
-
-/* Whole lines, or what precedes the next CR or LF; what was taken. */
-static size_t
-dots_text(struct dots *d, struct sv s)
-{
-	size_t whole = whole_lines(s);
-	ptrdiff_t lf = sv_chr(s, '\n');
-	struct sv line = lf >= 0 ? sv_sub(s, 0, (size_t)lf) : s;
-	ptrdiff_t cr = sv_chr(line, '\r');
-
-	if (whole != 0) {
-		dots_put(d, sv_sub(s, 0, whole));
-		d->state = DOTS_LINE;
-		return whole;
-	}
-	if (cr >= 0) {
-		/* The CR is put out with what follows it. */
-		dots_put(d, sv_sub(s, 0, (size_t)cr));
-		d->state = DOTS_CR;
-		return (size_t)cr + 1;
-	}
-	dots_put(d, line);
-	if (lf < 0) {
-		return s.len;
-	}
-	d->bare = true;
-	dots_put(d, SV("\n"));
-	d->state = DOTS_TEXT;
-	return (size_t)lf + 1;
-}
-
-/* What follows a CR that is not yet put out; taken octets. */
-static size_t
-dots_after_cr(struct dots *d, char next)
-{
-	if (next == '\n') {
-		dots_put(d, SV("\r\n"));
-		d->state = DOTS_LINE;
-		return 1;
-	}
-	d->bare = true;
-	dots_put(d, SV("\r"));
-	d->state = DOTS_TEXT;
-	return 0;
-}
-
-static size_t
-dots_step(struct dots *d, struct sv s)
-{
-	char c = s.p[0];
-
-	switch (d->state) {
-	case DOTS_LINE:
-		d->state = c == '.' ? DOTS_DOT : DOTS_TEXT;
-		return c == '.' ? 1 : 0;
-	case DOTS_TEXT:
-		return dots_text(d, s);
-	case DOTS_CR:
-		return dots_after_cr(d, c);
-	case DOTS_DOT:
-		d->state = c == '\r' ? DOTS_DOT_CR : DOTS_TEXT;
-		return c == '\r' ? 1 : 0;
-	case DOTS_DOT_CR:
-		if (c == '\n') {
-			d->state = DOTS_END;
-			return 1;
-		}
-		return dots_after_cr(d, c);
-	case DOTS_END:
-		return 0;
-	}
-	return 0;
-}
-
-/* Take from the buffer until it is empty or the text has ended. */
-static void
-dots_take(struct dots *d, struct conn *c)
-{
-	struct sv s;
-
-	while (d->state != DOTS_END && (s = conn_buffered(c)).len != 0) {
-		c_skip(c, dots_step(d, s));
-	}
-}
-
-int
-c_dots(struct conn *c, uint64_t max, struct sink *to)
-{
-	struct dots d = {.max = max, .to = to};
-
-	conn_in_begin(c);
-	for (;;) {
-		ssize_t n;
-
-		dots_take(&d, c);
-		if (d.state == DOTS_END) {
-			break;
-		}
-		if (d.n > max && d.n - max > discard_max(c, TEXT_DISCARD_MAX)) {
-			return conn_broken(c, CONN_READS, -EPROTO);
-		}
-		n = fill_bulk(c, CONN_IN_BULK);
-		if (n < 0) {
-			return (int)n;
-		}
-	}
-	if (d.bare) {
-		return -EILSEQ;
-	}
-	if (d.n > max) {
-		return -EMSGSIZE;
-	}
-	return d.refused ? -EIO : 0;
 }

@@ -132,42 +132,6 @@ c_writev(struct conn *c, const struct iovec *v, int n)
 	return c_drain(c);
 }
 
-/* ---- dotted texts ---- */
-
-/* Of *state: what the next octet follows. */
-enum { AT_LINE = 0, IN_LINE = 1, AFTER_CR = 2 };
-
-int
-c_write_dots(struct conn *c, struct sv piece, unsigned *state)
-{
-	while (piece.len != 0) {
-		ptrdiff_t lf = sv_chr(piece, '\n');
-		size_t n = lf >= 0 ? (size_t)lf + 1 : piece.len;
-
-		if (*state == AT_LINE && piece.p[0] == '.') {
-			buf_add_char(&c->out, '.');
-		}
-		buf_add(&c->out, piece.p, n);
-		if (lf >= 0) {
-			*state = AT_LINE;
-		} else {
-			*state = piece.p[n - 1] == '\r' ? AFTER_CR : IN_LINE;
-		}
-		piece = sv_from(piece, n);
-	}
-	return c_drain(c);
-}
-
-int
-c_write_dots_end(struct conn *c, unsigned *state)
-{
-	if (*state != AT_LINE) {
-		buf_add_str(&c->out, *state == AFTER_CR ? "\n" : "\r\n");
-	}
-	*state = AT_LINE;
-	return c_write(c, SV(".\r\n"));
-}
-
 /* ---- files ---- */
 
 static int

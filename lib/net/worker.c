@@ -238,9 +238,12 @@ call_from_bench(void)
 	if (bench.sitting > bench.calls) {
 		bench.calls++;
 		called = true;
-		(void)pthread_cond_signal(&bench.called);
 	}
 	lock_release(&bench.lock);
+	if (called) {
+		/* Not before: it would wake to wait for the lock. */
+		(void)pthread_cond_signal(&bench.called);
+	}
 	return called;
 }
 

@@ -311,6 +311,29 @@ account_is_due(struct account *a, int64_t now_ms)
 }
 
 struct account *
+account_stale_names(struct store *s)
+{
+	struct account *found = NULL;
+	struct map_iter it = {0};
+	struct sv id;
+	void *value;
+
+	lock_acquire(&s->lock);
+	while (found == NULL && map_next(&s->accounts, &it, &id, &value)) {
+		struct account *a = value;
+
+		lock_acquire(&a->lock);
+		bool stale = a->names_stale && !a->gone && !a->lost;
+
+		a->names_stale = false;
+		lock_release(&a->lock);
+		found = stale ? find_locked(s, a->id) : NULL;
+	}
+	lock_release(&s->lock);
+	return found;
+}
+
+struct account *
 account_due(struct store *s, int64_t now_ms)
 {
 	struct account *found = NULL;

@@ -30,6 +30,10 @@ bool account_is_due(struct account *a, int64_t now_ms);
 /* One that asks for a checkpoint or for collection, a reference; or NULL. */
 struct account *account_due(struct store *s, int64_t now_ms);
 
+/* One whose names are to be shown anew, a reference, and no more to be named
+ * here until they change again; or NULL. */
+struct account *account_stale_names(struct store *s);
+
 /* Close, and drop it at once if nobody else holds it. */
 void account_leave(struct account **a);
 

@@ -22,52 +22,6 @@ enum {
 	TREE_PATH_SIZE = 512,
 };
 
-/* ---- removing ---- */
-
-struct entries {
-	char **name;
-	size_t n, cap;
-};
-
-static bool
-collect_name(void *arg, const char *name)
-{
-	struct entries *e = arg;
-
-	e->name = xgrow(e->name, e->n, &e->cap, sizeof(*e->name));
-	e->name[e->n++] = xstrdup(name);
-	return true;
-}
-
-/* All below and with `path`; what is gone already is no failure. */
-static int
-remove_tree(struct fs *fs, const char *path, unsigned depth, struct fail *f)
-{
-	struct entries e = {0};
-	int rc = fs_list(fs, FS_ROOT, path, collect_name, &e);
-	int result = 0;
-
-	for (size_t i = 0; i < e.n; i++) {
-		char below[TREE_PATH_SIZE];
-
-		(void)snprintf(below, sizeof(below), "%s/%s", path, e.name[i]);
-		if (rc == 0 && result == 0
-		    && fs_unlink(fs, FS_ROOT, below) == -EISDIR && depth > 0) {
-			result = remove_tree(fs, below, depth - 1, f);
-		}
-		free(e.name[i]);
-	}
-	free(e.name);
-	if (result != 0) {
-		return result;
-	}
-	if (rc == 0) {
-		rc = fs_rmdir(fs, FS_ROOT, path);
-	}
-	return rc == 0 || rc == -ENOENT ? 0
-					: fail_err(f, -rc, "remove %s", path);
-}
-
 /* ---- making ---- */
 
 static int
@@ -189,12 +143,13 @@ account_create(struct store *store, const char *id, struct fail *f)
 	if (make_tree(store, base, f) != 0) {
 		struct fail ignored = {0};
 
-		(void)!remove_tree(store->fs, base, TREE_DEPTH, &ignored);
+		(void)!tree_remove(
+		    store->fs, FS_ROOT, base, TREE_DEPTH, &ignored);
 		return -1;
 	}
 	rc = fs_rename(store->fs, FS_ROOT, base, FS_ROOT, path);
 	if (rc == -ENOTEMPTY || rc == -EEXIST) {
-		return remove_tree(store->fs, base, TREE_DEPTH, f);
+		return tree_remove(store->fs, FS_ROOT, base, TREE_DEPTH, f);
 	}
 	if (rc != 0) {
 		return fail_err(f, -rc, "rename %s", base);
@@ -231,5 +186,5 @@ account_purge(struct store *store, const char *id, struct fail *f)
 	if (rc != 0) {
 		return fail_err(f, -rc, "account %s", id);
 	}
-	return remove_tree(store->fs, base, TREE_DEPTH, f);
+	return tree_remove(store->fs, FS_ROOT, base, TREE_DEPTH, f);
 }

@@ -11,7 +11,8 @@
  * so a message's handle can be given to sendfile(2).
  *
  * Results are 0 or a count, or -errno.  Calls that may sleep are bracketed
- * with block_begin()/block_end() by the wrappers, never by callers.  No lock
+ * with block_begin()/block_end() by the wrappers (pread: by the back end, only
+ * where the disk has to be waited for), never by callers.  No lock
  * is held across any of them.
  *
  * The clock, the source of randomness and the boot id stand here too, since
@@ -57,6 +58,7 @@ struct fs_ops {
 	int (*open)(struct fs *fs, int dir, const char *path, int flags,
 	    unsigned mode); /* open(2) flags; O_CLOEXEC is implied */
 	int (*close)(struct fs *fs, int fd);
+	/* Less than `len` only at the end. */
 	ssize_t (*pread)(
 	    struct fs *fs, int fd, void *to, size_t len, uint64_t at);
 	/* One write(2): at the end for O_APPEND handles.  May be short. */

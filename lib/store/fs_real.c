@@ -14,6 +14,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "base/block.h"
 #include "base/clock.h"
 #include "base/fail.h"
 #include "base/mem.h"
@@ -68,16 +69,41 @@ real_close(struct fs *fs, int fd)
 	return result(close(fd));
 }
 
-static ssize_t
-real_pread(struct fs *fs, int fd, void *to, size_t len, uint64_t at)
+/* What the page cache has, without a wait.  *got becomes the octets read;
+ * true if that is all there is, or all that is wanted. */
+static bool
+read_cached(int fd, char *to, size_t len, uint64_t at, size_t *got)
 {
 	ssize_t n;
 
-	(void)fs;
+	*got = 0;
 	do {
-		n = pread(fd, to, len, (off_t)at);
+		struct iovec v = {to + *got, len - *got};
+
+		n = preadv2(fd, &v, 1, (off_t)(at + *got), RWF_NOWAIT);
+		*got += n > 0 ? (size_t)n : 0;
+	} while (n > 0 && *got < len);
+	return n >= 0;
+}
+
+static ssize_t
+real_pread(struct fs *fs, int fd, void *to, size_t len, uint64_t at)
+{
+	size_t got;
+	ssize_t n;
+
+	(void)fs;
+	if (read_cached(fd, to, len, at, &got)) {
+		return (ssize_t)got;
+	}
+	block_begin();
+	do {
+		n = pread(fd, (char *)to + got, len - got, (off_t)(at + got));
 	} while (n < 0 && errno == EINTR);
-	return n < 0 ? -errno : n;
+	int err = errno;
+
+	block_end();
+	return n < 0 ? -err : (ssize_t)got + n;
 }
 
 static ssize_t

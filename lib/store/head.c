@@ -293,8 +293,11 @@ loaded_view(struct account *a, struct seg_name *segment)
 }
 
 void
-head_renew(struct account *a, const struct seg_name *segment)
+head_renew(struct account *a, struct segment *old_segment,
+    const struct seg_name *segment)
 {
+	struct usage usage;
+	struct fail f = {0};
 	struct seg_name unused;
 	struct view *v = loaded_view(a, &unused);
 	struct head *old = NULL;
@@ -306,6 +309,10 @@ head_renew(struct account *a, const struct seg_name *segment)
 	} else if (head_get(a, &old) == 0) {
 		h = head_moved(old, segment);
 		head_unref(&old);
+		if (h != NULL && usage_estimate(a, old_segment, &usage, &f)) {
+			h->usage = usage;
+			h->place = place_make(segment->number, 0);
+		}
 	}
 	if (h != NULL) {
 		replace_head(a, h);
@@ -325,5 +332,8 @@ head_update(struct account *a)
 		replace_head(a, h);
 		head_unref(&h);
 		view_unref(&v);
+		lock_acquire(&a->lock);
+		a->names_stale = true;
+		lock_release(&a->lock);
 	}
 }

@@ -49,9 +49,15 @@ uint64_t head_mbox_id(const struct head *h, struct sv name);
 /* Write that of a new account, in its folder `dir`. */
 void head_create(struct fs *fs, int dir, const struct seg_name *segment);
 
-/* Write it for a new segment; names from the state if it is loaded, else as
- * they were.  That it fails is nobody's concern. */
-void head_renew(struct account *a, const struct seg_name *segment);
+/* Write it for a new segment behind `old`; names from the state if it is
+ * loaded, else as they were.  That it fails is nobody's concern. */
+void head_renew(
+    struct account *a, struct segment *old, const struct seg_name *segment);
+
+/* What the account holds, as far as can be told from its head and the ADDs in
+ * `seg`, its newest segment.  False: not at all. */
+bool usage_estimate(
+    struct account *a, struct segment *seg, struct usage *out, struct fail *f);
 
 /* Write it because mailboxes changed.  The state is loaded. */
 void head_update(struct account *a);

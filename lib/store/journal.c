@@ -78,8 +78,9 @@ journal_first(struct account *a, struct segment **out, struct fail *f)
 	if (journal_list(a, &names, &n, f) != 0) {
 		return -1;
 	}
-	rc = n != 0 ? segment_open(a->store->fs, a->dir, &names[0], out, f)
-		    : fail_set(f, FAIL_ABSENT, "account %s: no journal", a->id);
+	rc = names != NULL
+		 ? segment_open(a->store->fs, a->dir, &names[0], out, f)
+		 : fail_set(f, FAIL_ABSENT, "account %s: no journal", a->id);
 	free(names);
 	if (rc == 0 && !seg_name_eq(&(*out)->header.previous, &none)) {
 		segment_unref(out);
@@ -474,7 +475,7 @@ journal_rotate(struct account *a, struct segment *old, int64_t floor_ms,
 	}
 	rc = 0;
 	if (won) {
-		head_renew(a, &mine->header.name);
+		head_renew(a, old, &mine->header.name);
 	}
 out:
 	segment_unref(&mine);

@@ -1,8 +1,10 @@
 /*
  * Names of files and folders, and small files read and written whole.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -120,4 +122,48 @@ file_write(struct fs *fs, int fd, struct iovec *v, int n, struct fail *f)
 		}
 	}
 	return 0;
+}
+
+struct entries {
+	char **name;
+	size_t n, cap;
+};
+
+static bool
+collect_name(void *arg, const char *name)
+{
+	struct entries *e = arg;
+
+	e->name = xgrow(e->name, e->n, &e->cap, sizeof(*e->name));
+	e->name[e->n++] = xstrdup(name);
+	return true;
+}
+
+int
+tree_remove(
+    struct fs *fs, int dir, const char *path, unsigned depth, struct fail *f)
+{
+	struct entries e = {0};
+	int rc = fs_list(fs, dir, path, collect_name, &e);
+	int result = 0;
+
+	for (size_t i = 0; i < e.n; i++) {
+		char *below = xasprintf("%s/%s", path, e.name[i]);
+
+		if (rc == 0 && result == 0
+		    && fs_unlink(fs, dir, below) == -EISDIR && depth > 0) {
+			result = tree_remove(fs, dir, below, depth - 1, f);
+		}
+		free(below);
+		free(e.name[i]);
+	}
+	free(e.name);
+	if (result != 0) {
+		return result;
+	}
+	if (rc == 0) {
+		rc = fs_rmdir(fs, dir, path);
+	}
+	return rc == 0 || rc == -ENOENT ? 0
+					: fail_err(f, -rc, "remove %s", path);
 }

@@ -274,8 +274,9 @@ store_flush_end(struct store *s)
 {
 	lock_acquire(&s->lock);
 	s->n_flushing--;
-	ASSERT(pthread_cond_signal(&s->flush_done) == 0);
 	lock_release(&s->lock);
+	/* Not before: it would wake to wait for the lock. */
+	ASSERT(pthread_cond_signal(&s->flush_done) == 0);
 }
 
 int

@@ -102,6 +102,13 @@ int store_open_settings(
 
 /* ---- accounts ---- */
 
+/* What an account holds: an estimate that needs no state (it counts what was
+ * delivered, not what was copied or expunged of late), or exact.
+ * FAIL_ABSENT. */
+struct usage;
+int store_usage(struct store *store, const char *id, bool exact,
+    struct usage *out, struct fail *f) MUST_CHECK;
+
 /* Make the account's tree with an INBOX.  Making one that exists is no
  * failure. */
 int account_create(

@@ -101,8 +101,10 @@ struct account {
 	uint64_t tail GUARDED_BY(lock);
 	uint64_t tail_max GUARDED_BY(lock);
 	int64_t upkeep_after_ms GUARDED_BY(lock);
-	bool gone GUARDED_BY(lock);   /* closed for ever */
-	bool lost GUARDED_BY(lock);   /* history changed: open it anew */
+	bool gone GUARDED_BY(lock); /* closed for ever */
+	bool lost GUARDED_BY(lock); /* history changed: open it anew */
+	bool names_stale GUARDED_BY(
+	    lock);		      /* mailboxes changed [names_priv.h] */
 	bool astray GUARDED_BY(lock); /* what `head` names leads nowhere */
 	bool loaded GUARDED_BY(lock);
 	struct replay replay GUARDED_BY(lock); /* if loaded */
@@ -111,6 +113,10 @@ struct account {
 	unsigned next_firm GUARDED_BY(lock);
 	struct pending *pending GUARDED_BY(lock);
 	struct head *head GUARDED_BY(lock); /* NULL: not read */
+	/* What usage_estimate() has counted so far; 0: nothing. */
+	struct usage counted GUARDED_BY(lock);
+	struct seg_name counted_in GUARDED_BY(lock);
+	uint64_t counted_at GUARDED_BY(lock);
 	struct watch *watches GUARDED_BY(lock);
 };
 
@@ -158,3 +164,8 @@ int file_read(struct fs *fs, int dir, const char *path, size_t max,
 /* All of v[0..n), which is changed; a short write is FAIL_LIMIT. */
 int file_write(
     struct fs *fs, int fd, struct iovec *v, int n, struct fail *f) MUST_CHECK;
+
+/* All below and with `path`, `depth` levels; what is gone already is no
+ * failure. */
+int tree_remove(struct fs *fs, int dir, const char *path, unsigned depth,
+    struct fail *f) MUST_CHECK;

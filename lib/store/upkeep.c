@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "store/account_priv.h"
 #include "store/checkpoint_priv.h"
+#include "store/names_priv.h"
 #include "store/round_priv.h"
 #include "store/watch_priv.h"
 
@@ -105,6 +106,20 @@ maintain_last(struct store *s)
 	}
 }
 
+static void
+show_names(struct store *s)
+{
+	for (unsigned i = 0; i < UPKEEP_A_SECOND; i++) {
+		struct account *a = account_stale_names(s);
+
+		if (a == NULL) {
+			return;
+		}
+		names_rebuild(a);
+		account_close(&a);
+	}
+}
+
 /* Sleep a second; true: stop. */
 static bool
 nap(struct upkeep *u)
@@ -135,6 +150,7 @@ run(void *arg)
 		}
 		if (u->store->conf.maintenance && !u->store->read_only) {
 			maintain_some(u->store);
+			show_names(u->store);
 			round_go_on(&u->round, u->store);
 		}
 	}

@@ -31,7 +31,7 @@ command_mbox(struct command *cmd, struct sv wire, bool create,
 	if (command_name(cmd, wire, &name) != 0) {
 		return -1;
 	}
-	if (account_refresh(cmd->im->account, &view, &f) != 0) {
+	if (session_view(cmd->im, &view, &f) != 0) {
 		reply_fail(cmd, &f);
 		return -1;
 	}
@@ -49,14 +49,14 @@ command_mbox(struct command *cmd, struct sv wire, bool create,
 }
 
 bool
-command_any_deleted(const struct imap *im)
+command_any_deleted(struct imap *im)
 {
 	const struct mbox *mbox;
 	struct view *view = NULL;
 	struct fail f;
 	bool any = true; /* let the change itself find out what is wrong */
 
-	if (account_refresh(im->account, &view, &f) == 0) {
+	if (session_view(im, &view, &f) == 0) {
 		mbox = view_mbox_by_id(view, im->box.mbox_id);
 		any = mbox == NULL || mbox->deleted != 0;
 		view_unref(&view);

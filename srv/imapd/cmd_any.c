@@ -84,23 +84,31 @@ run_enable(struct command *cmd)
 	/* What is unknown is ignored.  [RFC 5161 3.1] */
 	(void)c_writef(
 	    cmd->im->s.c, "* ENABLED%s\r\n", condstore ? " CONDSTORE" : "");
-	if (condstore) {
-		command_condstore(cmd);
+	if (condstore && command_condstore(cmd) != 0) {
+		return;
 	}
 	reply_ok(cmd, NULL, "Enable completed");
 }
 
-void
+int
 command_condstore(struct command *cmd)
 {
 	struct imap *im = cmd->im;
+	struct view *view = NULL;
+	struct fail f;
 
 	if (im->condstore) {
-		return;
+		return 0;
 	}
-	im->condstore = true;
 	if (im->state == STATE_SELECTED) {
+		if (account_refresh(im->account, &view, &f) != 0) {
+			reply_fail(cmd, &f);
+			return -1;
+		}
+		view_unref(&view);
 		(void)c_writef(im->s.c, "* OK [HIGHESTMODSEQ %llu] Highest\r\n",
 		    (unsigned long long)im->box.mbox->highest_modseq);
 	}
+	im->condstore = true;
+	return 0;
 }

@@ -325,8 +325,8 @@ run_fetch(struct command *cmd)
 		reply_bad(cmd, "QRESYNC was not enabled");
 		return;
 	}
-	if ((f.args->atts & ATT_MODSEQ) != 0) {
-		command_condstore(cmd);
+	if ((f.args->atts & ATT_MODSEQ) != 0 && command_condstore(cmd) != 0) {
+		return;
 	}
 	if (command_set(cmd, &f.args->set, cmd->c.uid, &f.seqs) != 0) {
 		return;

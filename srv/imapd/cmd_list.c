@@ -339,8 +339,12 @@ run_list(struct command *cmd)
 		reply_ok(cmd, NULL, "List completed");
 		return;
 	}
+	if ((a->status & STATUS_HIGHESTMODSEQ) != 0
+	    && command_condstore(cmd) != 0) {
+		return;
+	}
 	listing_begin(&l, cmd);
-	if (account_refresh(cmd->im->account, &l.view, &f) != 0) {
+	if (session_view(cmd->im, &l.view, &f) != 0) {
 		reply_fail(cmd, &f);
 	} else {
 		list_mailboxes(&l);
@@ -381,7 +385,7 @@ run_lsub(struct command *cmd)
 	listing_begin(&l, cmd);
 	percent = sv_chr(l.args->reference, '%') >= 0
 		  || sv_chr(l.args->patterns[0], '%') >= 0;
-	if (account_refresh(cmd->im->account, &l.view, &f) != 0) {
+	if (session_view(cmd->im, &l.view, &f) != 0) {
 		reply_fail(cmd, &f);
 		listing_end(&l);
 		return;

@@ -69,8 +69,7 @@ leave_deleted(struct imap *im)
 	struct view *view = NULL;
 	struct fail f;
 
-	if (im->state != STATE_SELECTED
-	    || account_refresh(im->account, &view, &f) != 0) {
+	if (im->state != STATE_SELECTED || session_view(im, &view, &f) != 0) {
 		return;
 	}
 	mbox = view_mbox_by_id(view, im->box.mbox_id);
@@ -125,7 +124,7 @@ exists(struct command *cmd, struct sv name)
 	struct fail f;
 	bool found;
 
-	if (account_refresh(cmd->im->account, &view, &f) != 0) {
+	if (session_view(cmd->im, &view, &f) != 0) {
 		reply_fail(cmd, &f);
 		return false;
 	}

@@ -175,8 +175,8 @@ run_search(struct command *cmd)
 	struct search s = {.cmd = cmd, .args = &cmd->c.search};
 	struct matcher *matcher;
 
-	if (s.args->modseq) {
-		command_condstore(cmd);
+	if (s.args->modseq && command_condstore(cmd) != 0) {
+		return;
 	}
 	matcher = matcher_new(cmd, s.args);
 	if (matcher == NULL) {

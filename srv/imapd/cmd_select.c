@@ -56,32 +56,38 @@ look_at_recent(struct imap *im)
 	}
 }
 
-/* Claim \Recent and take a view that shows the claim.  A failure costs no
- * more than the flag. */
+/* Claim \Recent.  A failure costs no more than the flag. */
 static void
 claim_recent(struct imap *im)
 {
-	const struct mbox *mbox;
-	struct view *view = NULL;
 	struct fail f;
 
-	if (!tell_unclaimed(im, im->box.mbox)) {
-		return;
-	}
-	if (tell_claim(im, &f) != 0
-	    || account_refresh(im->account, &view, &f) != 0) {
+	if (tell_unclaimed(im, im->box.mbox) && tell_claim(im, &f) != 0) {
 		LOG(LOG_WARN, "claim.failed", kv_hex("session", im->s.id),
 		    kv_fail(&f));
-		return;
+	}
+}
+
+/* A view that shows what was claimed, and is on disk: the client is told its
+ * highest mod-sequence. */
+static int
+settle(struct imap *im, struct fail *f)
+{
+	struct view *view = NULL;
+	const struct mbox *mbox;
+
+	if (account_refresh(im->account, &view, f) != 0) {
+		return -1;
 	}
 	mbox = view_mbox_by_id(view, im->box.mbox_id);
 	if (mbox == NULL) {
 		view_unref(&view);
-		return;
+		return fail_set(f, FAIL_ABSENT, "deleted just now");
 	}
 	view_unref(&im->box.view);
 	im->box.view = view;
 	im->box.mbox = mbox;
+	return 0;
 }
 
 void
@@ -91,6 +97,7 @@ run_select(struct command *cmd)
 	struct imap *im = cmd->im;
 	const struct mbox *mbox;
 	struct view *view;
+	struct fail f;
 
 	if (a->qresync) {
 		reply_bad(cmd, "QRESYNC was not enabled");
@@ -110,12 +117,16 @@ run_select(struct command *cmd)
 	im->box.view = view;
 	im->box.mbox = mbox;
 	im->box.read_only = cmd->c.verb == IMAP_EXAMINE;
-	im->condstore = im->condstore || a->condstore;
+	claim_recent(im);
+	if (settle(im, &f) != 0) {
+		session_unselect(im);
+		reply_fail(cmd, &f);
+		return;
+	}
 	if (im->box.read_only) {
 		look_at_recent(im);
-	} else {
-		claim_recent(im);
 	}
+	im->condstore = im->condstore || a->condstore;
 	put_mailbox(im);
 	session_state(&im->s, im->box.mbox->name);
 	reply_ok(cmd, im->box.read_only ? "READ-ONLY" : "READ-WRITE",

@@ -77,11 +77,12 @@ run_status(struct command *cmd)
 	const struct mbox *mbox;
 	struct view *view;
 
-	if (command_mbox(cmd, a->mailbox, false, &view, &mbox) != 0) {
+	if ((a->items & STATUS_HIGHESTMODSEQ) != 0
+	    && command_condstore(cmd) != 0) {
 		return;
 	}
-	if ((a->items & STATUS_HIGHESTMODSEQ) != 0) {
-		command_condstore(cmd);
+	if (command_mbox(cmd, a->mailbox, false, &view, &mbox) != 0) {
+		return;
 	}
 	status_put(c_out(cmd->im->s.c), mbox, a->items);
 	view_unref(&view);

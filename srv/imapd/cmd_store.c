@@ -123,7 +123,7 @@ catch_up(struct storing *s, struct fail *f)
 	}
 	s->after = im->box.mbox;
 	if (put_off) {
-		if (account_refresh(im->account, &s->newest, f) != 0) {
+		if (session_view(im, &s->newest, f) != 0) {
 			return -1;
 		}
 		s->after = view_mbox_by_id(s->newest, im->box.mbox_id);
@@ -213,22 +213,23 @@ run_store(struct command *cmd)
 	struct storing s = {.cmd = cmd, .args = &cmd->c.store};
 	/* The numbers of the answers are those of the view as it is now. */
 	const struct mbox *before = im->box.mbox;
-	struct view *view;
+	struct view *view = NULL;
 
 	if (!command_writable(cmd)
 	    || command_set(cmd, &s.args->set, cmd->c.uid, &s.seqs) != 0
 	    || command_uids(cmd, &s.args->set, cmd->c.uid, &s.uids) != 0) {
 		return;
 	}
-	if (s.args->conditional) {
-		command_condstore(cmd);
+	if (s.args->conditional && command_condstore(cmd) != 0) {
+		goto out;
 	}
 	if (s.uids.n == 0) {
 		reply_ok(cmd, NULL, "There is nothing to store");
-		return;
+		goto out;
 	}
 	view = view_ref(im->box.view);
 	store_and_answer(&s, before);
+out:
 	view_unref(&view);
 	view_unref(&s.newest);
 	uidset_deinit(&s.uids);

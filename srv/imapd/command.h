@@ -58,8 +58,11 @@ int append_begin(struct command *cmd, struct sv text, uint64_t size) MUST_CHECK;
 int command_name(
     struct command *cmd, struct sv wire, struct sv *out) MUST_CHECK;
 
-/* The newest view, and a mailbox in it that can be selected; else -1 with the
- * command answered: with `create` by [TRYCREATE], else by [NONEXISTENT]. */
+/*
+ * A view as new as session_view() gives, and a mailbox in it that can be
+ * selected; else -1 with the command answered: with `create` by [TRYCREATE],
+ * else by [NONEXISTENT].
+ */
 int command_mbox(struct command *cmd, struct sv wire, bool create,
     struct view **view_out, const struct mbox **out) MUST_CHECK;
 
@@ -77,14 +80,15 @@ int command_uids(struct command *cmd, const struct imap_set *set, bool uid,
 
 /* Whether anything in the selected mailbox is \Deleted by now: if not, there
  * is nothing to expunge and no record to write. */
-bool command_any_deleted(const struct imap *im);
+bool command_any_deleted(struct imap *im);
 
 /* False, with the command answered, in a mailbox opened by EXAMINE. */
 bool command_writable(struct command *cmd) MUST_CHECK;
 
-/* The first command that shows that the client knows of mod-sequences: it is
- * told the mailbox's.  [RFC 7162 3.1] */
-void command_condstore(struct command *cmd);
+/* For the first command that shows that the client knows of mod-sequences: it
+ * is told that of its mailbox, once all that it knows is on disk.  -1 with the
+ * command answered.  [RFC 7162 3.1] */
+int command_condstore(struct command *cmd) MUST_CHECK;
 
 typedef void run_fn(struct command *cmd);
 

@@ -20,6 +20,13 @@ session_bye(struct imap *im, const char *code, const char *text)
 	im->closing = true;
 }
 
+int
+session_view(struct imap *im, struct view **out, struct fail *f)
+{
+	return im->condstore ? account_refresh(im->account, out, f)
+			     : account_peek(im->account, out, f);
+}
+
 void
 session_unselect(struct imap *im)
 {

@@ -13,6 +13,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/attr.h"
+#include "base/fail.h"
 #include "directory/directory.h"
 #include "net/conn.h"
 #include "net/park.h"
@@ -54,6 +56,13 @@ extern struct protocol imap_protocol;
 
 /* Say BYE with a response code ("" for none) and close after this command. */
 void session_bye(struct imap *im, const char *code, const char *text);
+
+/*
+ * The newest view, owned by the caller.  For a client that knows of
+ * mod-sequences all of it is on disk; for another one a change of flags may
+ * still be on its way there.  [RFC 7162, docs/store.md]
+ */
+int session_view(struct imap *im, struct view **out, struct fail *f) MUST_CHECK;
 
 /* Leave the selected mailbox, if there is one, without a word. */
 void session_unselect(struct imap *im);

@@ -209,7 +209,7 @@ refresh(struct imap *im, struct view **view, const struct mbox **mbox,
     struct fail *f)
 {
 	view_unref(view);
-	if (account_refresh(im->account, view, f) != 0) {
+	if (session_view(im, view, f) != 0) {
 		return -1;
 	}
 	*mbox = view_mbox_by_id(*view, im->box.mbox_id);

@@ -18,23 +18,25 @@ static const struct smtp_reply full_perm = {552, "5.2.2", "Mailbox is full"};
 /* ---- quota ---- */
 
 static int
-usage_of(const char *account_id, struct usage *out, struct fail *f)
+usage_of(const char *account_id, bool exact, struct usage *out, struct fail *f)
 {
-	struct account *account = NULL;
-	struct view *view = NULL;
-	int rc = -1;
+	int rc = store_usage(lmtpd.store, account_id, exact, out, f);
 
-	if (account_open(lmtpd.store, account_id, &account, f) == 0
-	    && account_refresh(account, &view, f) == 0) {
-		*out = view_usage(view);
-		rc = 0;
-	} else if (f->kind == FAIL_ABSENT) {
+	if (rc != 0 && f->kind == FAIL_ABSENT) {
 		*out = (struct usage){0}; /* nothing has come yet */
 		rc = 0;
 	}
-	view_unref(&view);
-	account_close(&account);
 	return rc;
+}
+
+static bool
+is_full(const struct target *target, const struct usage *usage, uint64_t size)
+{
+	return (target->quota_octets > 0
+		   && (size > target->quota_octets
+		       || usage->octets > target->quota_octets - size))
+	       || (target->quota_messages > 0
+		   && usage->messages >= target->quota_messages);
 }
 
 const struct smtp_reply *
@@ -46,19 +48,16 @@ target_room(const struct target *target, uint64_t size)
 	if (target->quota_octets == 0 && target->quota_messages == 0) {
 		return NULL;
 	}
-	if (usage_of(target->account_id, &usage, &f) != 0) {
-		LOG(LOG_ERROR, "quota", kv_sv("account", target->address),
-		    kv_fail(&f));
-		return smtp_reply_for(FAIL_TEMP);
-	}
-	bool octets = target->quota_octets > 0
-		      && (size > target->quota_octets
-			  || usage.octets > target->quota_octets - size);
-	bool messages = target->quota_messages > 0
-			&& usage.messages >= target->quota_messages;
-
-	if (!octets && !messages) {
-		return NULL;
+	/* The estimate costs no state; only who seems full is looked at. */
+	for (int exact = 0; exact <= 1; exact++) {
+		if (usage_of(target->account_id, exact != 0, &usage, &f) != 0) {
+			LOG(LOG_ERROR, "quota",
+			    kv_sv("account", target->address), kv_fail(&f));
+			return smtp_reply_for(FAIL_TEMP);
+		}
+		if (!is_full(target, &usage, size)) {
+			return NULL;
+		}
 	}
 	return lmtpd.set->lmtp_quota_temporary ? &full_temp : &full_perm;
 }

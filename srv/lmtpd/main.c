@@ -50,6 +50,7 @@ set_receivers(const struct settings *set)
 	    .ext = SMTP_EXT_PIPELINING | SMTP_EXT_SIZE | SMTP_EXT_8BITMIME
 		   | SMTP_EXT_ENHANCED | SMTP_EXT_CHUNKING | SMTP_EXT_BINARYMIME
 		   | SMTP_EXT_SMTPUTF8,
+	    .params = SMTP_EXT_DSN,
 	    .size_max = set->limits_message,
 	    .rcpts_max = (unsigned)set->lmtp_recipients,
 	    .text_ms = (int64_t)set->limits_command,

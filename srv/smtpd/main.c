@@ -43,6 +43,7 @@ set_receivers(const struct settings *set)
 	    .ext = SMTP_EXT_PIPELINING | SMTP_EXT_SIZE | SMTP_EXT_8BITMIME
 		   | SMTP_EXT_ENHANCED | SMTP_EXT_CHUNKING | SMTP_EXT_BINARYMIME
 		   | SMTP_EXT_SMTPUTF8,
+	    .params = SMTP_EXT_DSN,
 	    .size_max = set->limits_message,
 	    .rcpts_max = (unsigned)set->smtp_recipients,
 	    .errors_max = (unsigned)set->smtp_errors,
@@ -53,6 +54,7 @@ set_receivers(const struct settings *set)
 	    .rate_min = set->limits_rate,
 	};
 	smtpd.submission = smtpd.mx;
+	smtpd.submission.params |= SMTP_EXT_AUTH; /* [RFC 4954 5] */
 }
 
 static void

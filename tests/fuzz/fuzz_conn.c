@@ -61,7 +61,7 @@ step(struct conn *c, unsigned what, size_t max, struct buf *out)
 	int rc;
 
 	if (what % 3 == 2) {
-		rc = c_dots(c, max * 4, &keep.sink);
+		rc = c_literal(c, max, &keep.sink);
 	} else {
 		rc = c_line(
 		    c, max, what % 3 == 0 ? LINE_CRLF : LINE_CRLF_OR_LF, &line);

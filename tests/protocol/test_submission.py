@@ -192,6 +192,8 @@ def test_recipients_elsewhere_are_550_5_7_1(msa, account):
 
 def test_rfc4954_5_auth_parameter_is_taken(msa, account):
     msa.ok(f"MAIL FROM:<{account.address}> AUTH=<>")
+    msa.ehlo()
+    msa.ok(f"MAIL FROM:<{account.address}> AUTH=<>")
 
 
 def test_rfc6409_8_missing_fields_are_added(server, msa, account):

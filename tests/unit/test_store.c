@@ -1,4 +1,5 @@
 /* What users of the store rely on, on the real file system. */
+#include "store/names_priv.h"
 #include "store_fixture.h"
 
 static void
@@ -599,6 +600,37 @@ small_segments_follow_one_another(void **state)
 }
 
 static void
+usage_is_known_without_the_state(void **state)
+{
+	struct fixture *x = *state;
+	struct usage u;
+	struct fail f = {0};
+
+	x->conf.segment_max = 8000;
+	fixture_reopen(x);
+	for (unsigned i = 1; i <= 60; i++) {
+		deliver_to(x, ALICE, "", "abcd");
+		OK(store_usage(x->store, ALICE, false, &u, &f));
+		assert_int_equal(u.messages, i);
+		assert_int_equal(u.octets, 4 * i);
+		if (i % 25 == 0) {
+			fixture_reopen(x);
+		}
+	}
+	struct account *a = fixture_account(x, ALICE);
+
+	(void)make_mailbox(a, "Other");
+	OK(account_expunge(a, INBOX, NULL, true, &f));
+	account_close(&a);
+	OK(store_usage(x->store, ALICE, true, &u, &f));
+	assert_int_equal(u.messages, 0);
+	assert_int_equal(store_usage(x->store,
+			     "00000000000000000000000000000000", false, &u, &f),
+	    -1);
+	assert_int_equal(f.kind, FAIL_ABSENT);
+}
+
+static void
 count_wakes(void *arg)
 {
 	++*(int *)arg;
@@ -650,7 +682,7 @@ upkeep_writes_snapshots_of_what_has_grown(void **state)
 	for (int i = 0; i < 200; i++) {
 		deliver_to(x, ALICE, "", "m");
 	}
-	for (int i = 0; i < 500 && !has_snapshot(x); i++) {
+	for (int i = 0; i < 4000 && !has_snapshot(x); i++) {
 		(void)usleep(10000);
 	}
 	assert_true(has_snapshot(x));
@@ -662,6 +694,37 @@ upkeep_writes_snapshots_of_what_has_grown(void **state)
 	expect_text(a, view_mbox_at(v, 0), 199, "m");
 	view_unref(&v);
 	account_close(&a);
+}
+
+static void
+folders_show_mailboxes_by_name(void **state)
+{
+	struct fixture *x = *state;
+	struct account *a = fixture_account(x, ALICE);
+	struct fail f = {0};
+	char path[512];
+	char got[64] = "";
+
+	(void)make_mailbox(a, "Work/Clients");
+	struct view *v = fixture_view(a);
+	uint64_t work = view_mbox(v, SV("Work"))->id;
+
+	view_unref(&v);
+	append_to(a, work, "hello", 0);
+	names_rebuild(a);
+	OK(account_mbox_rename(a, SV("Work"), SV("../Office"), &f));
+	OK(account_mbox_rename(a, SV("../Office"), SV("Office"), &f));
+	names_rebuild(a);
+	account_close(&a);
+	(void)snprintf(path, sizeof(path),
+	    "%s/accounts/%.2s/%s/by-name/Office/(messages)/.name", x->root,
+	    ALICE, ALICE);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_int_equal(read(fd, got, sizeof(got) - 1), 7);
+	assert_string_equal(got, "Office\n");
+	assert_int_equal(close(fd), 0);
 }
 
 #define T(name)                                                                \
@@ -690,7 +753,9 @@ main(void)
 	    T(imported_messages_keep_what_clients_hold),
 	    T(a_closed_account_stays_closed),
 	    T(small_segments_follow_one_another),
+	    T(usage_is_known_without_the_state),
 	    T(watches_wake),
+	    T(folders_show_mailboxes_by_name),
 	    T(upkeep_writes_snapshots_of_what_has_grown),
 	};
 
