@@ -84,8 +84,10 @@ def test_one_file_for_all_recipients(server, lmtp):
     for folder, _, files in os.walk(f"{server.home}/store"):
         for name in files:
             path = os.path.join(folder, name)
+            if "/box/" not in path or name == ".name":
+                continue  # made anew at any time
             with open(path, "rb") as f:
-                if "/box/" in path and f.read().endswith(data):
+                if f.read().endswith(data):
                     found[path] = os.stat(path)
     assert len(found) == 5
     assert len({st.st_ino for st in found.values()}) == 1
