@@ -38,6 +38,12 @@ TROUBLE = re.compile(
     r"|program\.end .*signal=(?:4|6|7|8|11|31)\b")
 
 
+def sanitized(build=BUILD):
+    """The programs have a sanitizer in them, and need more memory for it."""
+    with open(os.path.join(build, "bin", "imapd"), "rb") as f:
+        return re.search(rb"__(?:asan|tsan|msan)_init", f.read()) is not None
+
+
 class ServerError(Exception):
     """The server did not do what the harness asked."""
 
