@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "mta/receiver_priv.h"
 #include "net/conn.h"
+#include "settings/settings.h"
 
 static const struct smtp_reply ok = {250, "2.0.0", "OK"};
 static const struct smtp_reply closing = {221, "2.0.0", "Goodbye"};
@@ -35,6 +36,21 @@ static const struct smtp_reply not_offered = {
     502, "5.5.1", "Command not implemented"};
 static const struct smtp_reply help = {
     214, "2.0.0", "See RFC 5321 and the extensions that EHLO names"};
+
+struct receiver_conf
+receiver_conf_settings(const struct settings *set)
+{
+	return (struct receiver_conf){
+	    .host = set->server_hostname,
+	    .ext = SMTP_EXT_PIPELINING | SMTP_EXT_SIZE | SMTP_EXT_8BITMIME
+		   | SMTP_EXT_ENHANCED | SMTP_EXT_CHUNKING | SMTP_EXT_BINARYMIME
+		   | SMTP_EXT_SMTPUTF8,
+	    .params = SMTP_EXT_DSN,
+	    .size_max = set->limits_message,
+	    .text_ms = (int64_t)set->limits_command,
+	    .rate_min = set->limits_rate,
+	};
+}
 
 /* ---- answers ---- */
 

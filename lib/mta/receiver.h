@@ -28,6 +28,7 @@
 #include "proto/smtp_reply.h"
 
 struct receiver;
+struct settings;
 
 struct receiver_conf {
 	const char *host;      /* our name */
@@ -44,6 +45,10 @@ struct receiver_conf {
 	int64_t text_ms;       /* longest time for a text, */
 	uint64_t rate_min;     /* and a second more for so many octets */
 };
+
+/* What every receiver of ours offers and takes, as the settings say; the rest
+ * is zero.  Borrows from `set`. */
+struct receiver_conf receiver_conf_settings(const struct settings *set);
 
 struct receiver_ops {
 	/* EHLO, HELO, LHLO was said: NULL, or a refusal.  The answer is

@@ -64,6 +64,18 @@ addr_to_sockaddr(const struct addr *a, struct sockaddr_storage *out)
 	return sizeof(v6);
 }
 
+void
+addr_to_ip6(const struct addr *a, uint8_t out[16])
+{
+	memset(out, 0, V6_LEN);
+	if (a->family == AF_INET) {
+		memcpy(out, v4_mapped, sizeof(v4_mapped));
+		memcpy(out + sizeof(v4_mapped), a->ip, V4_LEN);
+	} else if (a->family == AF_INET6) {
+		memcpy(out, a->ip, V6_LEN);
+	}
+}
+
 int
 addr_parse(struct sv text, struct addr *out, struct fail *f)
 {

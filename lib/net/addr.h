@@ -40,6 +40,10 @@ void addr_from_sockaddr(
     const struct sockaddr *sa, socklen_t len, struct addr *out);
 socklen_t addr_to_sockaddr(const struct addr *a, struct sockaddr_storage *out);
 
+/* IPv6, or IPv4 mapped into it [RFC 4291 2.5.5.2]; zeros for another family.
+ */
+void addr_to_ip6(const struct addr *a, uint8_t out[16]);
+
 /* "192.0.2.1", "2001:db8::1"; FAIL_SYNTAX otherwise.  The port becomes 0. */
 int addr_parse(struct sv text, struct addr *out, struct fail *f) MUST_CHECK;
 

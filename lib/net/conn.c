@@ -19,6 +19,7 @@
 #include "net/conn_priv.h"
 #include "net/park_priv.h"
 #include "net/worker.h"
+#include "settings/settings.h"
 
 enum {
 	IDLE_MS = 30 * 60 * 1000,
@@ -30,6 +31,18 @@ enum {
 };
 
 static const struct conn_limits no_limits;
+
+struct conn_limits
+conn_limits_settings(const struct settings *set, uint64_t idle_ms)
+{
+	return (struct conn_limits){
+	    .idle_ms = (int64_t)idle_ms,
+	    .input_ms = (int64_t)set->limits_input,
+	    .command_ms = (int64_t)set->limits_command,
+	    .output_ms = (int64_t)set->limits_output,
+	    .rate_min = set->limits_rate,
+	};
+}
 
 static int64_t
 or_default(int64_t value, int64_t fallback)

@@ -38,6 +38,7 @@
 #include "net/session.h"
 
 struct conn;
+struct settings;
 
 /* All times in milliseconds, 0 = the default beside it. */
 struct conn_limits {
@@ -52,6 +53,10 @@ struct conn_limits {
 	uint64_t discard_max; /* dropped of one line that is too long before
 			       * the connection is; 0 = 1 MiB */
 };
+
+/* Those of section `limits` of the settings, with that idle time (ms). */
+struct conn_limits conn_limits_settings(
+    const struct settings *set, uint64_t idle_ms);
 
 /*
  * A connection over `fd` (taken; made non-blocking).  `s` is the session on

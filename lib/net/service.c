@@ -136,11 +136,12 @@ give_up_rights(const struct service *sv, const struct settings *set,
 	const char *user =
 	    sv->exposed ? set->process_smtp_user : set->process_user;
 	struct service_path own[SERVICE_PATHS_MAX];
-	struct confine_path paths[SERVICE_PATHS_MAX + 3] = {
+	struct confine_path paths[SERVICE_PATHS_MAX + 5] = {
 	    {set->tls_certificate, false},
 	    {set->tls_key, false},
 	    {settings_path(set, "run", arena), true},
 	};
+	size_t n = 3;
 	size_t n_own = sv->paths != NULL ? sv->paths(set, own) : 0;
 	bool changed;
 	bool confined = false;
@@ -148,11 +149,15 @@ give_up_rights(const struct service *sv, const struct settings *set,
 	if (confine_user(user, &changed, f) != 0) {
 		return -1;
 	}
+	if (!sv->exposed) {
+		paths[n++] = (struct confine_path){set->store_path, true};
+		paths[n++] = (struct confine_path){set->directory_path, true};
+	}
 	for (size_t i = 0; i < n_own; i++) {
-		paths[3 + i] = (struct confine_path){own[i].path, own[i].write};
+		paths[n++] = (struct confine_path){own[i].path, own[i].write};
 	}
 	if (set->process_restrict
-	    && confine_files(paths, 3 + n_own, &confined, f) != 0) {
+	    && confine_files(paths, n, &confined, f) != 0) {
 		return -1;
 	}
 	LOG(LOG_DEBUG, "rights", kv_u64("uid", (uint64_t)geteuid()),

@@ -14,7 +14,8 @@
  *
  * Rights: started as root and with a user configured the process becomes that
  * user.  Always: no new privileges, and where the kernel has Landlock only
- * the paths that `paths` names can be opened.
+ * the certificate, DIR/run, store and directory (unless `exposed`), and what
+ * `paths` names can be opened.
  *
  * Options are those of options_settings() in settings/options.h.
  *
@@ -50,12 +51,12 @@ struct service {
 	const struct service_listener *listeners;
 	size_t n_listeners;
 	bool needs_tls; /* the certificate is loaded before start() */
-	/* Of the two users in the settings: process.smtp_user instead of
-	 * process.user. */
+	/* Strangers talk to it: it becomes process.smtp_user instead of
+	 * process.user, and reaches neither store.path nor directory.path. */
 	bool exposed;
 
-	/* Paths beside the certificate and DIR/run; returns their number.
-	 * Strings borrowed for the call.  May be NULL. */
+	/* Further paths than those, the certificate and DIR/run; returns their
+	 * number.  Strings borrowed for the call.  May be NULL. */
 	size_t (*paths)(const struct settings *set,
 	    struct service_path out[SERVICE_PATHS_MAX]);
 	/* Open store, directory and so on.  `set` lives as long as the

@@ -94,11 +94,16 @@ int store_open_path(const struct store_conf *conf, const char *path,
  */
 int store_raise_generation(struct store *store, struct fail *f) MUST_CHECK;
 
-/* As the settings say, with hints between the programs of this machine: what
- * every server does. */
+/*
+ * As the settings say, with hints between the programs of this machine.  A
+ * server keeps the store in order while it runs, if store.maintenance says
+ * so.  A tool leaves that to servers, and tells them of its changes where
+ * they have made the folder of hints.
+ */
 struct settings;
-int store_open_settings(
-    const struct settings *set, struct store **out, struct fail *f) MUST_CHECK;
+enum store_role { STORE_SERVER, STORE_TOOL };
+int store_open_settings(const struct settings *set, enum store_role role,
+    struct store **out, struct fail *f) MUST_CHECK;
 
 /* ---- accounts ---- */
 

@@ -1,7 +1,7 @@
 /* STARTTLS, AUTHENTICATE, LOGIN.  [RFC 3501 6.2, RFC 4959] */
 #include <errno.h>
 
-#include "auth/auth.h"
+#include "access/peer.h"
 #include "base/log.h"
 #include "base/random.h"
 #include "imapd/capability.h"
@@ -44,19 +44,6 @@ run_starttls(struct command *cmd)
 
 /* ---- coming in ---- */
 
-/* A reference to the account's tree, made when this is the first use of it. */
-static int
-open_account(const char *id, struct account **out, struct fail *f)
-{
-	if (account_open(imapd.store, id, out, f) == 0) {
-		return 0;
-	}
-	if (f->kind != FAIL_ABSENT || account_create(imapd.store, id, f) != 0) {
-		return -1;
-	}
-	return account_open(imapd.store, id, out, f);
-}
-
 /* `who` is taken. */
 static void
 enter(struct command *cmd, struct directory_account *who, const char *mech)
@@ -65,7 +52,7 @@ enter(struct command *cmd, struct directory_account *who, const char *mech)
 	struct fail f;
 	char peer[ADDR_TEXT_SIZE];
 
-	if (open_account(who->id, &im->account, &f) != 0) {
+	if (backends_account(&imapd.back, who->id, &im->account, &f) != 0) {
 		directory_account_unref(&who);
 		reply_fail(cmd, &f);
 		return;
@@ -119,20 +106,20 @@ void
 run_login(struct command *cmd)
 {
 	const struct imap_login_args *a = &cmd->c.login;
-	struct capability_bindings bindings;
+	struct peer_binding binding;
 	struct directory_account *who = NULL;
 	struct auth_peer peer;
 	uint64_t delay = 0;
 	struct fail f;
 	int rc;
 
-	capability_peer(cmd->im, &bindings, &peer);
-	if (!auth_cleartext_ok(imapd.auth, &peer)) {
+	peer = peer_of_session(&cmd->im->s, SV("imap"), &binding);
+	if (!auth_cleartext_ok(imapd.back.auth, &peer)) {
 		reply_no(cmd, "PRIVACYREQUIRED", "Use STARTTLS first");
 		return;
 	}
 	rc = auth_login(
-	    imapd.auth, &peer, a->user, a->password, &who, &delay, &f);
+	    imapd.back.auth, &peer, a->user, a->password, &who, &delay, &f);
 	if (delay != 0 && park_sleep(&cmd->im->s, (int64_t)delay) != 0) {
 		directory_account_unref(&who);
 		session_bye(cmd->im, "", "The server is shutting down");
@@ -214,16 +201,16 @@ refuse_mechanism(struct command *cmd, const struct fail *f)
 void
 run_authenticate(struct command *cmd)
 {
-	struct capability_bindings bindings;
+	struct peer_binding binding;
 	struct auth_session *as = NULL;
 	struct auth_peer peer;
 	enum auth_status status;
 	uint64_t delay;
 	struct fail f;
 
-	capability_peer(cmd->im, &bindings, &peer);
+	peer = peer_of_session(&cmd->im->s, SV("imap"), &binding);
 	if (auth_session_new(
-		imapd.auth, cmd->c.authenticate.mechanism, &peer, &as, &f)
+		imapd.back.auth, cmd->c.authenticate.mechanism, &peer, &as, &f)
 	    != 0) {
 		refuse_mechanism(cmd, &f);
 		return;

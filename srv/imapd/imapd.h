@@ -6,20 +6,15 @@
  */
 #pragma once
 
+#include "access/backends.h"
 #include "net/conn.h"
 #include "net/stat.h"
 #include "proto/imap_frame.h"
 #include "settings/settings.h"
 
-struct auth;
-struct directory;
-struct store;
-
 struct imapd {
 	const struct settings *set;
-	struct store *store;
-	struct directory *directory;
-	struct auth *auth;
+	struct backends back;
 	struct conn_limits limits;
 	struct imap_frame_limits frame;	     /* of commands after login */
 	struct imap_frame_limits frame_anon; /* and before it */

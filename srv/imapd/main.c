@@ -1,13 +1,10 @@
 /* imapd: IMAP4rev1 over the store.  imapd(8) */
 #include <stdio.h>
 
-#include "auth/auth.h"
 #include "base/mem.h"
-#include "directory/directory.h"
 #include "imapd/imapd.h"
 #include "imapd/session.h"
 #include "net/service.h"
-#include "store/store.h"
 
 struct imapd imapd = {
     .commands = {.name = "imap.commands"},
@@ -22,13 +19,7 @@ static char spool_dir[4096];
 static void
 set_limits(const struct settings *set)
 {
-	imapd.limits = (struct conn_limits){
-	    .idle_ms = (int64_t)set->limits_idle,
-	    .input_ms = (int64_t)set->limits_input,
-	    .command_ms = (int64_t)set->limits_command,
-	    .output_ms = (int64_t)set->limits_output,
-	    .rate_min = set->limits_rate,
-	};
+	imapd.limits = conn_limits_settings(set, set->limits_idle);
 	imap_protocol.limits = &imapd.limits;
 	imapd.frame = (struct imap_frame_limits){
 	    .command = 4 * set->limits_line,
@@ -57,9 +48,7 @@ register_counters(void)
 static void
 stop(void)
 {
-	auth_close(&imapd.auth);
-	directory_close(&imapd.directory);
-	store_close(&imapd.store);
+	backends_close(&imapd.back);
 }
 
 static int
@@ -70,21 +59,7 @@ start(const struct settings *set, struct fail *f)
 	imapd.spool_dir = spool_dir;
 	set_limits(set);
 	register_counters();
-	if (store_open_settings(set, &imapd.store, f) != 0
-	    || directory_open_settings(set, true, &imapd.directory, f) != 0
-	    || auth_open_settings(set, imapd.directory, &imapd.auth, f) != 0) {
-		stop();
-		return -1;
-	}
-	return 0;
-}
-
-static size_t
-paths(const struct settings *set, struct service_path out[SERVICE_PATHS_MAX])
-{
-	out[0] = (struct service_path){set->store_path, true};
-	out[1] = (struct service_path){set->directory_path, true};
-	return 2;
+	return backends_open(set, &imapd.back, f);
 }
 
 int
@@ -99,7 +74,6 @@ main(int argc, char **argv)
 	    .listeners = listeners,
 	    .n_listeners = COUNT_OF(listeners),
 	    .needs_tls = true,
-	    .paths = paths,
 	    .start = start,
 	    .stop = stop,
 	};

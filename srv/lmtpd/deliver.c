@@ -134,7 +134,7 @@ make_absent(struct job *j)
 
 		if (d->rc != 0 && d->fail.kind == FAIL_ABSENT) {
 			d->rc = account_create(
-			    lmtpd.store, d->account_id, &d->fail);
+			    lmtpd.back.store, d->account_id, &d->fail);
 			made = made || d->rc == 0;
 			d->rc = -1;
 		}
@@ -147,7 +147,7 @@ store(struct job *j, struct delivery *to, size_t n)
 {
 	struct fail f;
 
-	if (store_deliver(lmtpd.store, &j->source, to, n, &f) == 0) {
+	if (store_deliver(lmtpd.back.store, &j->source, to, n, &f) == 0) {
 		return;
 	}
 	for (size_t i = 0; i < n; i++) {

@@ -20,7 +20,7 @@ static const struct smtp_reply full_perm = {552, "5.2.2", "Mailbox is full"};
 static int
 usage_of(const char *account_id, bool exact, struct usage *out, struct fail *f)
 {
-	int rc = store_usage(lmtpd.store, account_id, exact, out, f);
+	int rc = store_usage(lmtpd.back.store, account_id, exact, out, f);
 
 	if (rc != 0 && f->kind == FAIL_ABSENT) {
 		*out = (struct usage){0}; /* nothing has come yet */
@@ -151,7 +151,7 @@ resolve(const struct smtp_path *path, struct sv text, struct arena *arena,
 
 	if (path->kind == SMTP_PATH_POSTMASTER) {
 		return directory_resolve_postmaster(
-		    lmtpd.directory, arena, route, places, n, f);
+		    lmtpd.back.directory, arena, route, places, n, f);
 	}
 	if (mailaddr_parse(text, &address, f) != 0) {
 		*route = ROUTE_UNKNOWN;
@@ -160,7 +160,7 @@ resolve(const struct smtp_path *path, struct sv text, struct arena *arena,
 		return 0;
 	}
 	return directory_resolve(
-	    lmtpd.directory, &address, arena, route, places, n, f);
+	    lmtpd.back.directory, &address, arena, route, places, n, f);
 }
 
 const struct smtp_reply *

@@ -50,13 +50,7 @@ auth_peer_of(const struct remote *remote)
 	    .tls_exporter = sv_make(remote->exporter, remote->exporter_len),
 	};
 
-	if (remote->addr.family == AF_INET) {
-		peer.ip[10] = 0xff;
-		peer.ip[11] = 0xff;
-		memcpy(peer.ip + 12, remote->addr.ip, 4);
-	} else {
-		memcpy(peer.ip, remote->addr.ip, sizeof(peer.ip));
-	}
+	addr_to_ip6(&remote->addr, peer.ip);
 	return peer;
 }
 
@@ -66,8 +60,9 @@ answer_session(struct lmtp_session *s)
 {
 	struct auth_peer peer = auth_peer_of(&s->remote);
 	const char *mechs[AUTH_MECHS];
-	size_t n =
-	    s->remote.submission ? auth_mechs(lmtpd.auth, &peer, mechs) : 0;
+	size_t n = s->remote.submission
+		       ? auth_mechs(lmtpd.back.auth, &peer, mechs)
+		       : 0;
 	struct buf text = {0};
 
 	for (size_t i = 0; i < n; i++) {
@@ -233,7 +228,8 @@ do_auth(struct lmtp_session *s, const struct handover_auth *cmd)
 	    || s->r.has_mail) {
 		return &smtp_bad_sequence;
 	}
-	if (auth_session_new(lmtpd.auth, cmd->mech, &peer, &auth, &f) != 0) {
+	if (auth_session_new(lmtpd.back.auth, cmd->mech, &peer, &auth, &f)
+	    != 0) {
 		return begin_reply(&f);
 	}
 	const struct smtp_reply *bad =
@@ -260,7 +256,7 @@ may_send_as(const struct directory_account *account, struct sv sender,
 		return 0;
 	}
 	if (directory_resolve(
-		lmtpd.directory, &address, arena, &route, &places, &n, f)
+		lmtpd.back.directory, &address, arena, &route, &places, &n, f)
 	    != 0) {
 		return f->kind == FAIL_LIMIT ? 0 : -1;
 	}

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "access/backends.h"
 #include "auth/auth.h"
 #include "directory/directory.h"
 #include "mta/receiver.h"
@@ -16,9 +17,7 @@
 
 struct lmtpd {
 	const struct settings *set;
-	struct directory *directory;
-	struct auth *auth;
-	struct store *store;
+	struct backends back;
 	struct receiver_conf lmtp;
 	struct receiver_conf handover;
 	struct conn_limits lmtp_limits;

@@ -16,26 +16,15 @@ struct lmtpd lmtpd = {
     .duplicates = {.name = "lmtp.duplicates"},
 };
 
-enum {
-	HANDOVER_IDLE_MS = 15 * 60 * 1000,
-	LINE_DISCARD_MAX = 1 << 20, /* of a line without end */
-};
+enum { HANDOVER_IDLE_MS = 15 * 60 * 1000 };
 
 static char pending_path[4096];
 
 static void
 set_limits(const struct settings *set)
 {
-	lmtpd.lmtp_limits = (struct conn_limits){
-	    .idle_ms = (int64_t)set->lmtp_idle,
-	    .input_ms = (int64_t)set->limits_input,
-	    .command_ms = (int64_t)set->limits_command,
-	    .output_ms = (int64_t)set->limits_output,
-	    .rate_min = set->limits_rate,
-	    .discard_max = LINE_DISCARD_MAX,
-	};
-	lmtpd.handover_limits = lmtpd.lmtp_limits;
-	lmtpd.handover_limits.idle_ms = HANDOVER_IDLE_MS;
+	lmtpd.lmtp_limits = conn_limits_settings(set, set->lmtp_idle);
+	lmtpd.handover_limits = conn_limits_settings(set, HANDOVER_IDLE_MS);
 	lmtpd.handover_limits.input_ms = HANDOVER_IDLE_MS;
 	lmtp_protocol.limits = &lmtpd.lmtp_limits;
 	handover_protocol.limits = &lmtpd.handover_limits;
@@ -44,18 +33,9 @@ set_limits(const struct settings *set)
 static void
 set_receivers(const struct settings *set)
 {
-	lmtpd.lmtp = (struct receiver_conf){
-	    .host = set->server_hostname,
-	    .lmtp = true,
-	    .ext = SMTP_EXT_PIPELINING | SMTP_EXT_SIZE | SMTP_EXT_8BITMIME
-		   | SMTP_EXT_ENHANCED | SMTP_EXT_CHUNKING | SMTP_EXT_BINARYMIME
-		   | SMTP_EXT_SMTPUTF8,
-	    .params = SMTP_EXT_DSN,
-	    .size_max = set->limits_message,
-	    .rcpts_max = (unsigned)set->lmtp_recipients,
-	    .text_ms = (int64_t)set->limits_command,
-	    .rate_min = set->limits_rate,
-	};
+	lmtpd.lmtp = receiver_conf_settings(set);
+	lmtpd.lmtp.lmtp = true;
+	lmtpd.lmtp.rcpts_max = (unsigned)set->lmtp_recipients;
 	lmtpd.handover = lmtpd.lmtp;
 	/* smtpd holds its peers to the limit; it adds fields in front. */
 	lmtpd.handover.size_max += 64 * 1024;
@@ -83,20 +63,16 @@ open_files(const struct settings *set, struct fail *f)
 	(void)snprintf(pending_path, sizeof(pending_path),
 	    "%s/run/lmtpd.pending", set->home);
 	if (collect_init_pool(&pool, f) != 0
-	    || pending_open(pending_path, f) != 0
-	    || directory_open_settings(set, true, &lmtpd.directory, f) != 0
-	    || auth_open_settings(set, lmtpd.directory, &lmtpd.auth, f) != 0) {
+	    || pending_open(pending_path, f) != 0) {
 		return -1;
 	}
-	return store_open_settings(set, &lmtpd.store, f);
+	return backends_open(set, &lmtpd.back, f);
 }
 
 static void
 stop(void)
 {
-	auth_close(&lmtpd.auth);
-	directory_close(&lmtpd.directory);
-	store_close(&lmtpd.store);
+	backends_close(&lmtpd.back);
 	pending_close();
 }
 
@@ -117,10 +93,8 @@ start(const struct settings *set, struct fail *f)
 static size_t
 paths(const struct settings *set, struct service_path out[SERVICE_PATHS_MAX])
 {
-	out[0] = (struct service_path){set->store_path, true};
-	out[1] = (struct service_path){set->directory_path, true};
-	out[2] = (struct service_path){set->lmtp_spool, true};
-	return 3;
+	out[0] = (struct service_path){set->lmtp_spool, true};
+	return 1;
 }
 
 int

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "access/peer.h"
 #include "base/clock.h"
 #include "base/lock.h"
 #include "base/log.h"
@@ -16,39 +17,6 @@
 #include "net/tls.h"
 #include "pop3d/session.h"
 #include "proto/pop3_reply.h"
-
-/* Channel binding data, for as long as the slices into it are used. */
-struct binding {
-	uint8_t unique[TLS_BINDING_MAX];
-	uint8_t exporter[TLS_BINDING_MAX];
-};
-
-static struct auth_peer
-peer_of(const struct pop3_session *s, struct binding *b)
-{
-	const struct addr *addr = &s->s.peer;
-	struct auth_peer peer = {
-	    .service = SV("pop"),
-	    .has_ip = addr->family == AF_INET || addr->family == AF_INET6,
-	    .loopback = addr_is_loopback(addr),
-	    .tls = c_is_tls(s->s.c),
-	};
-
-	if (addr->family == AF_INET) {
-		peer.ip[10] = 0xff;
-		peer.ip[11] = 0xff;
-		memcpy(peer.ip + 12, addr->ip, 4);
-	} else {
-		memcpy(peer.ip, addr->ip, sizeof(peer.ip));
-	}
-	if (peer.tls) {
-		peer.tls_unique = sv_make(b->unique,
-		    tls_channel_binding(s->s.c, TLS_UNIQUE, b->unique));
-		peer.tls_exporter = sv_make(b->exporter,
-		    tls_channel_binding(s->s.c, TLS_EXPORTER, b->exporter));
-	}
-	return peer;
-}
 
 /* ---- LOGIN-DELAY ---- */
 
@@ -114,15 +82,8 @@ static int
 open_account(
     struct pop3_session *s, struct directory_account *who, struct fail *f)
 {
-	int rc = account_open(pop3d.store, who->id, &s->account, f);
-
-	if (rc != 0 && f->kind == FAIL_ABSENT) {
-		/* Nothing has come for it yet. */
-		if (account_create(pop3d.store, who->id, f) == 0) {
-			rc = account_open(pop3d.store, who->id, &s->account, f);
-		}
-	}
-	if (rc != 0 || account_refresh(s->account, &s->view, f) != 0) {
+	if (backends_account(&pop3d.back, who->id, &s->account, f) != 0
+	    || account_refresh(s->account, &s->view, f) != 0) {
 		return -1;
 	}
 	s->mbox = view_mbox(s->view, SV("INBOX"));
@@ -190,10 +151,10 @@ say_failed(struct pop3_session *s, struct sv user, uint64_t delay_ms,
 static bool
 cleartext_ok(struct pop3_session *s)
 {
-	struct binding b;
-	struct auth_peer peer = peer_of(s, &b);
+	struct peer_binding b;
+	struct auth_peer peer = peer_of_session(&s->s, SV("pop"), &b);
 
-	return auth_cleartext_ok(pop3d.auth, &peer);
+	return auth_cleartext_ok(pop3d.back.auth, &peer);
 }
 
 void
@@ -214,7 +175,7 @@ void
 pop3_pass(struct pop3_session *s, const struct pop3_cmd *cmd)
 {
 	struct directory_account *who = NULL;
-	struct binding b;
+	struct peer_binding b;
 	uint64_t delay_ms;
 	struct fail f;
 
@@ -222,10 +183,10 @@ pop3_pass(struct pop3_session *s, const struct pop3_cmd *cmd)
 		pop3_say_err(s, "USER comes first");
 		return;
 	}
-	struct auth_peer peer = peer_of(s, &b);
+	struct auth_peer peer = peer_of_session(&s->s, SV("pop"), &b);
 	char *user = s->user;
-	int rc = auth_login(
-	    pop3d.auth, &peer, sv_cstr(user), cmd->arg, &who, &delay_ms, &f);
+	int rc = auth_login(pop3d.back.auth, &peer, sv_cstr(user), cmd->arg,
+	    &who, &delay_ms, &f);
 
 	s->user = NULL;
 	if (rc != 0) {
@@ -244,9 +205,9 @@ static void
 say_mechs(struct pop3_session *s, const char *prefix, const char *between)
 {
 	const char *names[AUTH_MECHS];
-	struct binding b;
-	struct auth_peer peer = peer_of(s, &b);
-	size_t n = auth_mechs(pop3d.auth, &peer, names);
+	struct peer_binding b;
+	struct auth_peer peer = peer_of_session(&s->s, SV("pop"), &b);
+	size_t n = auth_mechs(pop3d.back.auth, &peer, names);
 
 	for (size_t i = 0; i < n; i++) {
 		(void)c_writef(
@@ -321,7 +282,7 @@ void
 pop3_auth(struct pop3_session *s, const struct pop3_cmd *cmd)
 {
 	struct auth_session *auth = NULL;
-	struct binding b;
+	struct peer_binding b;
 	struct fail f;
 
 	if (cmd->arg.len == 0) {
@@ -330,9 +291,10 @@ pop3_auth(struct pop3_session *s, const struct pop3_cmd *cmd)
 		(void)c_write(s->s.c, SV(".\r\n"));
 		return;
 	}
-	struct auth_peer peer = peer_of(s, &b);
+	struct auth_peer peer = peer_of_session(&s->s, SV("pop"), &b);
 
-	if (auth_session_new(pop3d.auth, cmd->arg, &peer, &auth, &f) != 0) {
+	if (auth_session_new(pop3d.back.auth, cmd->arg, &peer, &auth, &f)
+	    != 0) {
 		pop3_say_err(
 		    s, f.kind == FAIL_DENIED   ? "This mechanism needs TLS"
 		       : f.kind == FAIL_ABSENT ? "No such mechanism"

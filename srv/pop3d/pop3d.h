@@ -5,8 +5,8 @@
  */
 #pragma once
 
+#include "access/backends.h"
 #include "auth/auth.h"
-#include "directory/directory.h"
 #include "net/conn.h"
 #include "net/session.h"
 #include "net/stat.h"
@@ -15,9 +15,7 @@
 
 struct pop3d {
 	const struct settings *set;
-	struct directory *directory;
-	struct auth *auth;
-	struct store *store;
+	struct backends back;
 	struct conn_limits limits; /* before login */
 	struct conn_limits limits_in;
 	struct stat_counter logins;

@@ -16,21 +16,12 @@ struct smtpd smtpd = {
     .logins_failed = {.name = "smtp.logins_failed"},
 };
 
-enum { LINE_DISCARD_MAX = 1 << 20 }; /* of a line without end */
-
 static char handover_path[4096];
 
 static void
 set_limits(const struct settings *set)
 {
-	smtpd.limits = (struct conn_limits){
-	    .idle_ms = (int64_t)set->smtp_idle,
-	    .input_ms = (int64_t)set->limits_input,
-	    .command_ms = (int64_t)set->limits_command,
-	    .output_ms = (int64_t)set->limits_output,
-	    .rate_min = set->limits_rate,
-	    .discard_max = LINE_DISCARD_MAX,
-	};
+	smtpd.limits = conn_limits_settings(set, set->smtp_idle);
 	mx_protocol.limits = &smtpd.limits;
 	submission_protocol.limits = &smtpd.limits;
 }
@@ -38,21 +29,12 @@ set_limits(const struct settings *set)
 static void
 set_receivers(const struct settings *set)
 {
-	smtpd.mx = (struct receiver_conf){
-	    .host = set->server_hostname,
-	    .ext = SMTP_EXT_PIPELINING | SMTP_EXT_SIZE | SMTP_EXT_8BITMIME
-		   | SMTP_EXT_ENHANCED | SMTP_EXT_CHUNKING | SMTP_EXT_BINARYMIME
-		   | SMTP_EXT_SMTPUTF8,
-	    .params = SMTP_EXT_DSN,
-	    .size_max = set->limits_message,
-	    .rcpts_max = (unsigned)set->smtp_recipients,
-	    .errors_max = (unsigned)set->smtp_errors,
-	    .commands_max = (unsigned)set->smtp_commands,
-	    .line_max = set->smtp_text_line,
-	    .lines_exact = true,
-	    .text_ms = (int64_t)set->limits_command,
-	    .rate_min = set->limits_rate,
-	};
+	smtpd.mx = receiver_conf_settings(set);
+	smtpd.mx.rcpts_max = (unsigned)set->smtp_recipients;
+	smtpd.mx.errors_max = (unsigned)set->smtp_errors;
+	smtpd.mx.commands_max = (unsigned)set->smtp_commands;
+	smtpd.mx.line_max = set->smtp_text_line;
+	smtpd.mx.lines_exact = true;
 	smtpd.submission = smtpd.mx;
 	smtpd.submission.params |= SMTP_EXT_AUTH; /* [RFC 4954 5] */
 }

@@ -97,6 +97,26 @@ mapped_addresses_become_ipv4(void **state)
 }
 
 static void
+rfc4291_2_5_5_2_ipv4_is_mapped_into_ipv6(void **state)
+{
+	const struct addr v4 = parse("192.0.2.9");
+	const struct addr v6 = parse("2001:db8::7");
+	const struct addr local = {.family = AF_UNIX};
+	const uint8_t mapped[16] = {
+	    [10] = 0xff, [11] = 0xff, [12] = 192, [14] = 2, [15] = 9};
+	const uint8_t none[16] = {0};
+	uint8_t ip[16];
+
+	(void)state;
+	addr_to_ip6(&v4, ip);
+	assert_memory_equal(ip, mapped, sizeof(ip));
+	addr_to_ip6(&v6, ip);
+	assert_memory_equal(ip, v6.ip, sizeof(ip));
+	addr_to_ip6(&local, ip);
+	assert_memory_equal(ip, none, sizeof(ip));
+}
+
+static void
 loopback_is_this_machine(void **state)
 {
 	static const struct {
@@ -198,6 +218,7 @@ main(void)
 	    cmocka_unit_test(what_is_no_address_is_refused),
 	    cmocka_unit_test(sockaddrs_pass_both_ways),
 	    cmocka_unit_test(mapped_addresses_become_ipv4),
+	    cmocka_unit_test(rfc4291_2_5_5_2_ipv4_is_mapped_into_ipv6),
 	    cmocka_unit_test(loopback_is_this_machine),
 	    cmocka_unit_test(networks_hold_their_addresses),
 	    cmocka_unit_test(malformed_networks_are_refused),

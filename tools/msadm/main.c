@@ -128,13 +128,9 @@ msadm_directory(struct msadm *m, bool create, struct fail *f)
 	return directory_open_settings(&m->set, create, &m->directory, f);
 }
 
-/* The servers hear of changes at once where they have made the folder of
- * hints; maintenance is theirs. */
 int
 msadm_store(struct msadm *m, struct fail *f)
 {
-	struct store_conf conf;
-	const char *hints = settings_path(&m->set, "run/hint", &m->arena);
 	bool changed;
 
 	if (m->store != NULL) {
@@ -143,12 +139,7 @@ msadm_store(struct msadm *m, struct fail *f)
 	if (confine_user(m->set.process_user, &changed, f) != 0) {
 		return -1;
 	}
-	store_conf_defaults(&conf);
-	conf.hint_dir = access(hints, W_OK | X_OK) == 0 ? hints : NULL;
-	conf.retention_ms = m->set.store_retention;
-	conf.segment_max = m->set.store_segment;
-	conf.maintenance = false;
-	return store_open_path(&conf, m->set.store_path, &m->store, f);
+	return store_open_settings(&m->set, STORE_TOOL, &m->store, f);
 }
 
 int
