@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "mail/address.h"
 #include "mail/charset.h"
 #include "mail/encoded.h"
 #include "mail/extract.h"
@@ -126,20 +127,88 @@ search_field(const struct search_key *k, struct sv body)
 	return found;
 }
 
+/* Whether the addresses are in the text as they stand: there is nothing that
+ * the parser would take out. */
+static bool
+is_plain_list(struct sv body)
+{
+	bool blank = false; /* the octet before was one, or an "@" */
+
+	for (size_t i = 0; i < body.len; i++) {
+		char c = body.p[i];
+		bool space = c == ' ' || c == '\t' || c == '\r' || c == '\n';
+
+		if (c == '(' || c == '"' || c == '\\'
+		    || (blank && (space || c == '@' || c == '.'))) {
+			return false;
+		}
+		blank = space || c == '@' || c == '.';
+	}
+	return true;
+}
+
+static bool
+address_has(const struct search_key *k, const struct address *a)
+{
+	struct buf text = {.len = 0};
+	bool found;
+
+	buf_add_sv(&text, a->local);
+	if (a->domain.len != 0) {
+		buf_add_char(&text, '@');
+		buf_add_sv(&text, a->domain);
+	}
+	found = search_text(k, buf_sv(&text)) || search_field(k, a->name);
+	buf_deinit(&text);
+	return found;
+}
+
 bool
-search_header(const struct search_key *k, struct sv header, struct sv name)
+search_addresses(const struct search_key *k, struct sv body)
+{
+	struct arena arena = {0};
+	struct address_list list;
+	bool found = search_field(k, body);
+
+	if (found || is_plain_list(body)) {
+		return found;
+	}
+	address_list_parse(
+	    sv_sub(body, 0, HEADER_FIELD_MAX), ADDRESS_LIST_MAX, &arena, &list);
+	for (size_t i = 0; i < list.n && !found; i++) {
+		found = address_has(k, &list.at[i]);
+	}
+	arena_deinit(&arena);
+	return found;
+}
+
+static bool
+search_fields(const struct search_key *k, struct sv header, struct sv name,
+    bool (*has)(const struct search_key *k, struct sv body))
 {
 	struct header_field field;
 	struct header_iter it;
 
 	header_iter_init(&it, header);
 	while (header_next(&it, &field)) {
-		if (sv_eq_nocase(field.name, name)
-		    && search_field(k, field.body)) {
+		if (sv_eq_nocase(field.name, name) && has(k, field.body)) {
 			return true;
 		}
 	}
 	return false;
+}
+
+bool
+search_header(const struct search_key *k, struct sv header, struct sv name)
+{
+	return search_fields(k, header, name, search_field);
+}
+
+bool
+search_address_header(
+    const struct search_key *k, struct sv header, struct sv name)
+{
+	return search_fields(k, header, name, search_addresses);
 }
 
 /* All fields, with their names. */

@@ -33,9 +33,17 @@ void search_key_deinit(struct search_key *k);
 bool search_text(const struct search_key *k, struct sv utf8) MUST_CHECK;
 bool search_field(const struct search_key *k, struct sv body) MUST_CHECK;
 
+/* In an address list as a field's body: in its text, or in a name or an
+ * address "local@domain" of it without comments, quotes and blanks. */
+bool search_addresses(const struct search_key *k, struct sv body) MUST_CHECK;
+
 /* SEARCH HEADER: in any field of that name in a header section; an empty key
  * matches if the field is there. */
 bool search_header(
+    const struct search_key *k, struct sv header, struct sv name) MUST_CHECK;
+
+/* SEARCH FROM, TO, CC, BCC: the same with search_addresses(). */
+bool search_address_header(
     const struct search_key *k, struct sv header, struct sv name) MUST_CHECK;
 
 /*

@@ -144,9 +144,11 @@ parse_append_literal(struct imap_lex *lex, struct imap_append_args *a)
 	    || lit.at != 0) {
 		return imap_lex_bad(lex, "expected the message as a literal");
 	}
+	if (lit.binary) {
+		return imap_lex_bad(lex, "literal8 is not supported");
+	}
 	lex->at += (size_t)cr;
 	a->size = lit.size;
-	a->binary = lit.binary;
 	return imap_lex_char(lex, '\r') != 0 ? -1 : imap_lex_char(lex, '\n');
 }
 

@@ -79,7 +79,6 @@ struct imap_append_args {
 	int64_t date_ms;
 	int16_t zone_min;
 	uint64_t size; /* of the message, which is not in the text */
-	bool binary;   /* literal8 */
 };
 
 struct imap_authenticate_args {

@@ -192,6 +192,17 @@ key_text(
 }
 
 static int
+key_addresses(
+    struct search_parse *p, const struct key_def *def, struct imap_search **out)
+{
+	if (key_text(p, def, out) != 0) {
+		return -1;
+	}
+	(*out)->addresses = true;
+	return 0;
+}
+
+static int
 key_header(
     struct search_parse *p, const struct key_def *def, struct imap_search **out)
 {
@@ -264,15 +275,15 @@ key_or(
 static const struct key_def keys[] = {
     KEY("ALL", key_plain, .kind = SEARCH_ALL),
     KEY("ANSWERED", key_flag, .flag = IMAP_ANSWERED),
-    KEY("BCC", key_text, .kind = SEARCH_HEADER, FIELD("Bcc")),
+    KEY("BCC", key_addresses, .kind = SEARCH_HEADER, FIELD("Bcc")),
     KEY("BEFORE", key_date, .kind = SEARCH_BEFORE),
     KEY("BODY", key_text, .kind = SEARCH_BODY),
-    KEY("CC", key_text, .kind = SEARCH_HEADER, FIELD("Cc")),
+    KEY("CC", key_addresses, .kind = SEARCH_HEADER, FIELD("Cc")),
     KEY("DELETED", key_flag, .flag = IMAP_DELETED),
     KEY("DRAFT", key_flag, .flag = IMAP_DRAFT),
     KEY("EMAILID", key_objectid, .kind = SEARCH_EMAILID),
     KEY("FLAGGED", key_flag, .flag = IMAP_FLAGGED),
-    KEY("FROM", key_text, .kind = SEARCH_HEADER, FIELD("From")),
+    KEY("FROM", key_addresses, .kind = SEARCH_HEADER, FIELD("From")),
     KEY("HEADER", key_header, .kind = SEARCH_HEADER),
     KEY("KEYWORD", key_keyword, .kind = SEARCH_KEYWORD),
     KEY("LARGER", key_number, .kind = SEARCH_LARGER),
@@ -292,7 +303,7 @@ static const struct key_def keys[] = {
     KEY("SUBJECT", key_text, .kind = SEARCH_HEADER, FIELD("Subject")),
     KEY("TEXT", key_text, .kind = SEARCH_TEXT),
     KEY("THREADID", key_objectid, .kind = SEARCH_THREADID),
-    KEY("TO", key_text, .kind = SEARCH_HEADER, FIELD("To")),
+    KEY("TO", key_addresses, .kind = SEARCH_HEADER, FIELD("To")),
     KEY("UID", key_uid, .kind = SEARCH_UID),
     KEY("UNANSWERED", key_unflag, .flag = IMAP_ANSWERED),
     KEY("UNDELETED", key_unflag, .flag = IMAP_DELETED),

@@ -60,6 +60,7 @@ struct imap_search {
 		struct {
 			struct sv field;
 			struct sv text; /* in the charset of the command */
+			bool addresses; /* FROM, TO, CC, BCC */
 		};
 	};
 };

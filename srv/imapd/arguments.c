@@ -3,6 +3,7 @@
 #include "imapd/command.h"
 
 #include "imapd/imapd.h"
+#include "imapd/tell.h"
 #include "proto/imap_name.h"
 
 int
@@ -46,6 +47,12 @@ command_mbox(struct command *cmd, struct sv wire, bool create,
 	*view_out = view;
 	*out = mbox;
 	return 0;
+}
+
+unsigned
+command_tell_uid(const struct command *cmd)
+{
+	return cmd->c.uid ? TELL_UID : 0;
 }
 
 bool
@@ -144,6 +151,27 @@ command_set(struct command *cmd, const struct imap_set *set, bool uid,
 	    &cmd->arena, &resolved);
 	uids_to_seqs(cmd, resolved.r, resolved.n, out);
 	return 0;
+}
+
+void
+command_set_within(
+    struct command *cmd, const struct imap_set *set, struct imap_set *out)
+{
+	uint32_t last = cmd->im->box.mbox->exists;
+	struct imap_range *r;
+
+	if (set->saved) {
+		saved_to_seqs(cmd, out);
+		return;
+	}
+	imap_set_resolve(set, last, &cmd->arena, out);
+	while (out->n != 0 && out->r[out->n - 1].lo > last) {
+		out->n--;
+	}
+	if (out->n != 0) {
+		r = &out->r[out->n - 1];
+		r->hi = r->hi < last ? r->hi : last;
+	}
 }
 
 int

@@ -75,7 +75,8 @@ mark_seen(struct fetch *f)
 	if (account_store(
 		im->account, im->box.mbox_id, &f->seen, &change, NULL, &fail)
 		!= 0
-	    || tell_changes(im, TELL_CLAIM, &f->seen, &f->seen_put_off, &fail)
+	    || tell_changes(im, TELL_CLAIM | command_tell_uid(f->cmd), &f->seen,
+		   &f->seen_put_off, &fail)
 		   != 0) {
 		LOG(LOG_WARN, "seen.failed", kv_hex("session", im->s.id),
 		    kv_fail(&fail));

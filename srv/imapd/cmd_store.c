@@ -84,7 +84,8 @@ answer_message(struct storing *s, uint32_t seq, const struct msg *was)
 	}
 	known = is_known(s, was, is) && !uidset_has(&s->modified, is->uid);
 	if (!known || (im->condstore && is->modseq != was->modseq)) {
-		tell_put_fetch(c_out(im->s.c), im, s->after, seq, is, !known);
+		tell_put_fetch(c_out(im->s.c), im, s->after, seq, is,
+		    command_tell_uid(s->cmd), !known);
 		(void)c_drain(im->s.c);
 	}
 }
@@ -118,7 +119,9 @@ catch_up(struct storing *s, struct fail *f)
 	struct imap *im = s->cmd->im;
 	bool put_off;
 
-	if (tell_changes(im, TELL_CLAIM, &s->uids, &put_off, f) != 0) {
+	if (tell_changes(im, TELL_CLAIM | command_tell_uid(s->cmd), &s->uids,
+		&put_off, f)
+	    != 0) {
 		return -1;
 	}
 	s->after = im->box.mbox;

@@ -207,7 +207,7 @@ static void
 tell(struct command *cmd)
 {
 	enum tell_when when = table[cmd->c.verb].tell;
-	unsigned how = TELL_CLAIM;
+	unsigned how = TELL_CLAIM | command_tell_uid(cmd);
 	struct fail f;
 
 	if (cmd->im->state != STATE_SELECTED || when == TELL_NOTHING) {

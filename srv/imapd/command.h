@@ -74,9 +74,17 @@ int command_mbox(struct command *cmd, struct sv wire, bool create,
 int command_set(struct command *cmd, const struct imap_set *set, bool uid,
     struct imap_set *out) MUST_CHECK;
 
-/* The same as UIDs; the caller deinits *out. */
+/* The same of a SEARCH, to which numbers that are not there are no error: they
+ * match nothing. */
+void command_set_within(
+    struct command *cmd, const struct imap_set *set, struct imap_set *out);
+
+/* As command_set(), as UIDs; the caller deinits *out. */
 int command_uids(struct command *cmd, const struct imap_set *set, bool uid,
     struct uidset *out) MUST_CHECK;
+
+/* TELL_UID if the command is a UID command, else 0. */
+unsigned command_tell_uid(const struct command *cmd);
 
 /* Whether anything in the selected mailbox is \Deleted by now: if not, there
  * is nothing to expunge and no record to write. */

@@ -105,7 +105,8 @@ prepare(struct matcher *m, struct node *n)
 
 	switch (n->kind) {
 	case SEARCH_SEQ:
-		return command_set(m->cmd, &key->set, false, &n->seqs);
+		command_set_within(m->cmd, &key->set, &n->seqs);
+		return 0;
 	case SEARCH_UID:
 		return command_set(m->cmd, &key->set, true, &n->seqs);
 	case SEARCH_KEYWORD:
@@ -310,6 +311,15 @@ internal_day(const struct msg *msg)
 	return (ms >= 0 ? ms : ms - (DAY_MS - 1)) / DAY_MS;
 }
 
+/* FROM, TO, CC and BCC look at the envelope's addresses, HEADER at the text.
+ * [RFC 3501 6.4.4] */
+static bool
+field_has(const struct node *n, struct sv body)
+{
+	return n->key->addresses ? search_addresses(&n->text, body)
+				 : search_field(&n->text, body);
+}
+
 static bool
 match_header(struct matcher *m, const struct node *n)
 {
@@ -324,7 +334,7 @@ match_header(struct matcher *m, const struct node *n)
 		case DIGEST_HELD:
 			while (
 			    digest_field_next(d, n->key->field, &at, &body)) {
-				if (search_field(&n->text, body)) {
+				if (field_has(n, body)) {
 					return true;
 				}
 			}
@@ -333,8 +343,13 @@ match_header(struct matcher *m, const struct node *n)
 			break;
 		}
 	}
-	return read_header(m)
-	       && search_header(&n->text, buf_sv(&m->header), n->key->field);
+	if (!read_header(m)) {
+		return false;
+	}
+	return n->key->addresses
+		   ? search_address_header(
+		       &n->text, buf_sv(&m->header), n->key->field)
+		   : search_header(&n->text, buf_sv(&m->header), n->key->field);
 }
 
 static bool

@@ -20,8 +20,7 @@
 
 struct matcher;
 
-/* NULL with the command answered: BAD for a number that is not there, NO for
- * a charset that is not known.  Lives in the command's arena; freed by
+/* NULL with the command answered: NO for a charset that is not known.  Lives in the command's arena; freed by
  * matcher_deinit(). */
 struct matcher *matcher_new(
     struct command *cmd, const struct imap_search_args *args) MUST_CHECK;

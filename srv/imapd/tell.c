@@ -107,16 +107,19 @@ tell_put_mailbox_flags(struct buf *to, const struct mbox *mbox, bool read_only)
 
 void
 tell_put_fetch(struct buf *to, const struct imap *im, const struct mbox *mbox,
-    uint32_t seq, const struct msg *msg, bool flags)
+    uint32_t seq, const struct msg *msg, unsigned how, bool flags)
 {
 	buf_add_str(to, "* ");
 	buf_add_u64(to, seq);
 	buf_add_str(to, " FETCH (");
-	if (im->condstore) {
-		/* [RFC 7162 3.2.4] asks for the UID too. */
+	/* [RFC 7162 3.2.4] asks for the UID too. */
+	if (im->condstore || (how & TELL_UID) != 0) {
 		buf_add_str(to, "UID ");
 		buf_add_u64(to, msg->uid);
-		buf_add_str(to, " MODSEQ (");
+		buf_add_char(to, ' ');
+	}
+	if (im->condstore) {
+		buf_add_str(to, "MODSEQ (");
 		buf_add_u64(to, msg->modseq);
 		buf_add_str(to, flags ? ") " : ")");
 	}
@@ -156,8 +159,8 @@ tell_put_recent(
 }
 
 static void
-put_difference(
-    struct imap *im, const struct mbox *new, const struct uidset *quiet)
+put_difference(struct imap *im, const struct mbox *new, unsigned how,
+    const struct uidset *quiet)
 {
 	const struct mbox *old = im->box.mbox;
 	struct buf *out = c_out(im->s.c);
@@ -187,7 +190,7 @@ put_difference(
 			if (quiet == NULL
 			    || !uidset_has(quiet, change.msg->uid)) {
 				tell_put_fetch(
-				    out, im, new, seq, change.msg, true);
+				    out, im, new, seq, change.msg, how, true);
 			}
 			break;
 		case CHANGE_ADDED:
@@ -262,7 +265,7 @@ tell_changes(struct imap *im, unsigned how, const struct uidset *quiet,
 		put_off = true;
 		goto out;
 	}
-	put_difference(im, new, quiet);
+	put_difference(im, new, how, quiet);
 	keep(im, &view, new);
 out:
 	view_unref(&view);

@@ -23,6 +23,7 @@
 enum tell_how {		  /* bits */
 	TELL_EXPUNGE = 1, /* EXPUNGE may be sent */
 	TELL_CLAIM = 2,	  /* claim \Recent of what is new now, not later */
+	TELL_UID = 4,	  /* UIDs in FETCH responses [RFC 3501 6.4.8] */
 };
 
 /*
@@ -54,6 +55,8 @@ void tell_put_flags(struct buf *to, const struct selected *box,
 void tell_put_mailbox_flags(
     struct buf *to, const struct mbox *mbox, bool read_only);
 
-/* "* 7 FETCH (FLAGS (...))", with UID and MODSEQ for who wants them. */
+/* "* 7 FETCH (FLAGS (...))", with what TELL_UID asks for, and UID and MODSEQ
+ * for who knows of mod-sequences; for that one, `flags` may be left out. */
 void tell_put_fetch(struct buf *to, const struct imap *im,
-    const struct mbox *mbox, uint32_t seq, const struct msg *msg, bool flags);
+    const struct mbox *mbox, uint32_t seq, const struct msg *msg, unsigned how,
+    bool flags);

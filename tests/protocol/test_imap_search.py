@@ -89,10 +89,38 @@ def test_rfc3501_6_4_4_uids_differ_from_numbers(imap):
 
 
 @pytest.mark.parametrize("keys", [
-    "", "XYZZY", "4", "0", "SINCE yesterday", "SINCE 31-Feb-2000", "(ALL",
+    "", "XYZZY", "0", "SINCE yesterday", "SINCE 31-Feb-2000", "(ALL",
     "OR ALL", "NOT", "LARGER x", "KEYWORD \\Seen", "HEADER X"])
 def test_rfc3501_6_4_4_wrong_keys_are_bad(imap, keys):
     imap.bad(f"SEARCH {keys}".rstrip())
+
+
+@pytest.mark.parametrize("keys, want", [
+    ("4", []), ("2:9", [2, 3]), ("9:2", [2, 3]), ("4:*", [3]), ("*:4", [3]),
+    ("1,7,9", [1]), ("4294967295", []), ("NOT 4:5", [1, 2, 3]),
+    ("3:4294967295", [3]), ("UID 4:*", [3]), ("UID 4:7", [])])
+def test_rfc3501_6_4_4_numbers_that_are_not_there_match_nothing(
+        imap, keys, want):
+    assert imap.ok(f"SEARCH {keys}").search() == want
+
+
+def test_rfc3501_6_4_4_an_empty_mailbox_is_searched(imap):
+    imap.ok("CREATE empty")
+    imap.ok("SELECT empty")
+    for keys in ("*", "1:*", "1", "ALL", "NOT 1:*", "UID 1:*"):
+        assert imap.ok(f"SEARCH {keys}").search() == []
+
+
+def test_rfc3501_6_4_4_addresses_are_those_of_the_envelope(imap):
+    imap.append("INBOX", message(
+        sender="<jo (x)@ (y) example.com> (Jo)", more="Cc: a@x.example,\r\n"
+        ' "Q. \\"X\\" Y" <q@x.example>, Some (of us): g@x.example;\r\n'))
+    imap.ok("NOOP")
+    for keys in ("FROM jo@example.com", "FROM jo", 'CC "Q. \\"X\\" Y"',
+                 "CC q@x.example", "CC some", "CC g@x", 'FROM "(y)"',
+                 'HEADER From "(y)"'):
+        assert imap.ok(f"SEARCH {keys}").search() == [4], keys
+    assert imap.ok("SEARCH HEADER From jo@example.com").search() == []
 
 
 def test_search_of_mime_decodes(imap):

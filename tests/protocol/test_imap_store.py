@@ -118,6 +118,22 @@ def test_rfc3501_6_4_8_uid_store(imap):
     imap.bad("STORE 4 +FLAGS (\\Seen)")
 
 
+def test_rfc3501_6_4_8_uid_store_is_answered_with_uids(imap):
+    assert imap.ok("UID STORE 2:3 +FLAGS (\\Seen)").untagged == [
+        b"* 2 FETCH (UID 2 FLAGS (\\Seen \\Recent))",
+        b"* 3 FETCH (UID 3 FLAGS (\\Seen \\Recent))"]
+    assert imap.ok("STORE 2 -FLAGS (\\Seen)").untagged == [
+        b"* 2 FETCH (FLAGS (\\Recent))"]
+
+
+def test_rfc3501_6_4_8_uid_commands_tell_uids_of_others_changes(
+        imap, second):
+    second.ok("SELECT INBOX")
+    second.ok("STORE 1 +FLAGS (\\Flagged)")
+    r = imap.ok("UID FETCH 2 (FLAGS)")
+    assert b"* 1 FETCH (UID 1 FLAGS (\\Flagged \\Recent))" in r.untagged
+
+
 # --- EXPUNGE ----------------------------------------------------------------
 def test_rfc3501_6_4_3_expunge(imap):
     imap.ok("STORE 1,3:4 +FLAGS.SILENT (\\Deleted)")

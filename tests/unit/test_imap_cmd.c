@@ -161,7 +161,7 @@ show_append(struct buf *b, const struct imap_append_args *a)
 	if (a->dated) {
 		buf_addf(b, " %" PRId64 "%+d", a->date_ms, a->zone_min);
 	}
-	buf_addf(b, " %s%" PRIu64, a->binary ? "~" : "", a->size);
+	buf_addf(b, " %" PRIu64, a->size);
 }
 
 static void
@@ -441,7 +441,7 @@ rfc3501_6_3_11_append(void **state)
 	    {"APPEND x () \"17-Jul-1996 02:44:25 +0130\" {3}\r\n",
 		"APPEND <x> {} 837566065000+90 3"},
 	    {"APPEND {1}\r\nx {3}\r\n", "APPEND <x> {} 3"},
-	    {"APPEND x ~{3}\r\n", "APPEND <x> {} ~3"},
+	    {"APPEND x ~{3}\r\n", "BAD literal8 is not supported"},
 	    {"APPEND x \"31-Feb-1994 21:52:25 -0800\" {3}\r\n", DATE_TIME_BAD},
 	    {"APPEND x \"7-Feb-1994 21:52:25 -0800\" {3}\r\n", DATE_TIME_BAD},
 	    {"APPEND x \"07-Feb-1994 24:52:25 -0800\" {3}\r\n", DATE_TIME_BAD},

@@ -582,6 +582,41 @@ fields_are_searched_decoded(void **state)
 	search_key_deinit(&k);
 }
 
+/* [RFC 3501 6.4.4]: in the envelope structure's field. */
+static void
+addresses_are_searched_as_they_mean(void **state)
+{
+	static const struct {
+		const char *key, *body;
+		bool found;
+	} rows[] = {
+	    {"ann@example.org", "Ann <ann@example.org>", true},
+	    {"ann@example.org", "<ann (x)@ (y) example.org>", true},
+	    {"ann@example.org", "ann @ example . org", true},
+	    {"ann@example.org", "\"ann\"@example.org", true},
+	    {"ann@example.org", "ann@\r\n example.org", true},
+	    {"(y)", "<ann (x)@ (y) example.org>", true},
+	    {"O'Hara \"Bob\"", "\"O'Hara \\\"Bob\\\"\" <b@x.org>", true},
+	    {"gr\xc3\x9c\xc3\x9f", "=?utf-8?q?Gr=C3=BC=C3=9F?= (c) <b@x.org>",
+		true},
+	    {"friends", "Friends (all): a@x.org, b@x.org;", true},
+	    {"b@x.org", "Friends: a@x.org, b (me) @x.org;", true},
+	    {"c@x.org", "Friends: a@x.org, b (me) @x.org;", false},
+	    {"", "", true},
+	    {"x", "", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct search_key k;
+
+		search_key_init(&k, sv_cstr(rows[i].key));
+		assert_int_equal(
+		    search_addresses(&k, sv_cstr(rows[i].body)), rows[i].found);
+		search_key_deinit(&k);
+	}
+}
+
 static void
 messages_are_searched_by_part(void **state)
 {
@@ -679,6 +714,7 @@ main(void)
 	    cmocka_unit_test(a_million_parameters_are_cut_at_the_limit),
 	    cmocka_unit_test(keys_match_under_casemap),
 	    cmocka_unit_test(fields_are_searched_decoded),
+	    cmocka_unit_test(addresses_are_searched_as_they_mean),
 	    cmocka_unit_test(messages_are_searched_by_part),
 	    cmocka_unit_test(long_texts_are_searched_in_pieces),
 	};
