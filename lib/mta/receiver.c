@@ -98,7 +98,8 @@ void
 receiver_reset(struct receiver *r)
 {
 	r->ops->reset(r);
-	collect_deinit(&r->body);
+	spool_deinit(&r->body);
+	r->prefix = 0;
 	arena_reset(&r->arena);
 	r->scan = (struct smtp_data){0};
 	r->has_mail = false;

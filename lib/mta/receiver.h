@@ -19,8 +19,8 @@
 #include "base/arena.h"
 #include "base/attr.h"
 #include "base/fail.h"
+#include "base/spool.h"
 #include "base/sv.h"
-#include "mta/collect.h"
 #include "net/session.h"
 #include "proto/smtp_cmd.h"
 #include "proto/smtp_data.h"
@@ -96,7 +96,8 @@ struct receiver {
 	bool chunked;	       /* a BDAT has come */
 	bool failed;	       /* and one of them has failed */
 	struct smtp_data scan;
-	struct collect body;
+	struct spool body;
+	uint64_t prefix; /* octets of it put in front of what came */
 };
 
 /* Begin: greets, or (`why` says so) takes leave.  True if there is a command

@@ -74,16 +74,15 @@ intake_put(struct intake *in, struct sv run)
 	if (in->bad != NULL) {
 		return;
 	}
-	if (max > 0
-	    && collect_size(&r->body) - r->body.prefix + run.len > max) {
+	if (max > 0 && spool_size(&r->body) - r->prefix + run.len > max) {
 		in->bad = &too_large;
-	} else if (collect_add(&r->body, run, &f) != 0) {
-		LOG(LOG_ERROR, "receiver.collect", kv_hex("session", r->s.id),
+	} else if (spool_add(&r->body, run, &f) != 0) {
+		LOG(LOG_ERROR, "receiver.spool", kv_hex("session", r->s.id),
 		    kv_fail(&f));
 		in->bad = &spool_away;
 	}
 	if (in->bad != NULL) {
-		collect_deinit(&r->body);
+		spool_deinit(&r->body);
 	}
 }
 
@@ -129,8 +128,8 @@ finish(struct receiver *r, const struct smtp_reply *bad)
 	if (bad == NULL) {
 		bad = judge_text(r);
 	}
-	if (bad == NULL && collect_end(&r->body, &f) != 0) {
-		LOG(LOG_ERROR, "receiver.collect", kv_hex("session", r->s.id),
+	if (bad == NULL && spool_end(&r->body, &f) != 0) {
+		LOG(LOG_ERROR, "receiver.spool", kv_hex("session", r->s.id),
 		    kv_fail(&f));
 		bad = &spool_away;
 	}
@@ -157,7 +156,7 @@ static void
 begin_body(struct receiver *r)
 {
 	r->ops->head(r, &r->body.mem);
-	r->body.prefix = r->body.mem.len;
+	r->prefix = r->body.mem.len;
 }
 
 const struct smtp_reply *

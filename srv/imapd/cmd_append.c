@@ -3,8 +3,8 @@
 
 #include "imapd/command.h"
 #include "imapd/imapd.h"
+#include "imapd/incoming.h"
 #include "imapd/quota.h"
-#include "imapd/spool.h"
 #include "mail/digest.h"
 
 /* Before its octets are asked for; the frame has checked the size. */
@@ -49,7 +49,7 @@ set_attrs(const struct imap_append_args *a, struct msg_attrs *out)
 }
 
 static int
-store_message(struct command *cmd, uint64_t mbox_id, struct sv message,
+store_message(struct command *cmd, uint64_t mbox_id, struct sv message, int fd,
     struct appended *out, struct fail *f)
 {
 	struct msg_source source = {.fd = -1, .body = message};
@@ -60,8 +60,8 @@ store_message(struct command *cmd, uint64_t mbox_id, struct sv message,
 	set_attrs(&cmd->c.append, &attrs);
 	(void)digest_build(message, &digest);
 	source.digest = buf_sv(&digest);
-	if (spool_fd(cmd->spool) >= 0) {
-		source.fd = spool_fd(cmd->spool);
+	if (fd >= 0) {
+		source.fd = fd;
 		source.fd_len = message.len;
 		source.body = SV_EMPTY;
 	}
@@ -90,8 +90,9 @@ run_append(struct command *cmd)
 	struct sv message;
 	uint64_t mbox_id;
 	struct fail f;
+	int fd;
 
-	if (spool_message(cmd->spool, &message, &f) != 0) {
+	if (incoming_message(cmd->incoming, &message, &fd, &f) != 0) {
 		if (f.kind == FAIL_SYNTAX) {
 			reply_no(cmd, "CANNOT", "A message may hold no NUL");
 		} else {
@@ -108,7 +109,7 @@ run_append(struct command *cmd)
 	}
 	mbox_id = mbox->id;
 	view_unref(&view);
-	if (store_message(cmd, mbox_id, message, &done, &f) == 0) {
+	if (store_message(cmd, mbox_id, message, fd, &done, &f) == 0) {
 		reply_stored(cmd, &done);
 	} else if (f.kind == FAIL_ABSENT) {
 		reply_no(cmd, "TRYCREATE", "The mailbox has gone");

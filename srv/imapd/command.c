@@ -4,7 +4,7 @@
 
 #include "base/log.h"
 #include "imapd/imapd.h"
-#include "imapd/spool.h"
+#include "imapd/incoming.h"
 #include "imapd/tell.h"
 #include "proto/imap_frame.h"
 
@@ -132,16 +132,16 @@ read_literal(struct command *cmd, struct imap_frame *fr, enum imap_need need)
 	if (need == IMAP_LITERAL) {
 		to = &keep.sink;
 	} else if (need == IMAP_MESSAGE) {
-		spool_free(&cmd->spool);
-		cmd->spool = spool_new(imapd.spool_dir);
-		to = spool_sink(cmd->spool);
+		incoming_free(&cmd->incoming);
+		cmd->incoming = incoming_new();
+		to = incoming_sink(cmd->incoming);
 	}
 	if (fr->literal.sync) {
 		rc = c_write(c, SV("+ OK\r\n"));
 		rc = rc == 0 ? c_flush(c) : rc;
 	}
 	rc = rc == 0 ? c_literal(c, fr->literal.size, to) : rc;
-	/* What a spool refused is looked at when the command runs. */
+	/* What an incoming message was refused for is looked at when the command runs. */
 	return rc == -EIO ? 0 : rc;
 }
 
@@ -312,7 +312,7 @@ command_run(struct imap *im)
 		execute(&cmd, &fr);
 	}
 	imap_frame_deinit(&fr);
-	spool_free(&cmd.spool);
+	incoming_free(&cmd.incoming);
 	buf_deinit(&cmd.code);
 	arena_deinit(&cmd.arena);
 	return im->closing ? V_CLOSE : V_PARK;

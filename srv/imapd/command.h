@@ -18,7 +18,7 @@
 #include "imapd/session.h"
 #include "proto/imap_cmd.h"
 
-struct spool;
+struct incoming;
 
 enum reply_status {
 	REPLY_NONE, /* not said yet; or: nothing is to be written */
@@ -31,7 +31,7 @@ struct command {
 	struct imap *im;
 	struct arena arena; /* freed behind the command */
 	struct imap_cmd c;
-	struct spool *spool; /* an APPEND's message; owned */
+	struct incoming *incoming; /* an APPEND's message; owned */
 
 	enum reply_status status;
 	struct buf code;  /* response code without its brackets */

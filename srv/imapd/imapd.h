@@ -18,7 +18,6 @@ struct imapd {
 	struct conn_limits limits;
 	struct imap_frame_limits frame;	     /* of commands after login */
 	struct imap_frame_limits frame_anon; /* and before it */
-	const char *spool_dir; /* for large APPENDs; unlinked files */
 
 	struct stat_counter commands, logins, refused;
 	struct stat_counter appended, fetched; /* messages */
@@ -27,10 +26,11 @@ struct imapd {
 extern struct imapd imapd;
 
 enum {
-	IMAPD_LINE_ANON = 8192,	    /* octets of a line before login */
-	IMAPD_LITERAL_ANON = 4096,  /* and of a literal */
-	IMAPD_COMMAND_ANON = 16384, /* of all of them in one command */
-	IMAPD_LITERAL = 65536,	    /* after login; messages apart */
-	IMAPD_SKIP = 1 << 20,	    /* of a refused literal on its way */
-	IMAPD_BAD_MAX = 20,	    /* wrong commands in a row end a session */
+	IMAPD_LINE_ANON = 8192,		/* octets of a line before login */
+	IMAPD_LITERAL_ANON = 4096,	/* and of a literal */
+	IMAPD_COMMAND_ANON = 16384,	/* of all of them in one command */
+	IMAPD_LITERAL = 65536,		/* after login; messages apart */
+	IMAPD_MESSAGE_MEMORY = 1 << 20, /* of an APPEND, in memory */
+	IMAPD_SKIP = 1 << 20,		/* of a refused literal on its way */
+	IMAPD_BAD_MAX = 20, /* wrong commands in a row end a session */
 };

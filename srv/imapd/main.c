@@ -1,7 +1,6 @@
 /* imapd: IMAP4rev1 over the store.  imapd(8) */
-#include <stdio.h>
-
 #include "base/mem.h"
+#include "base/spool.h"
 #include "imapd/imapd.h"
 #include "imapd/session.h"
 #include "net/service.h"
@@ -13,8 +12,6 @@ struct imapd imapd = {
     .appended = {.name = "imap.appended"},
     .fetched = {.name = "imap.fetched"},
 };
-
-static char spool_dir[4096];
 
 static void
 set_limits(const struct settings *set)
@@ -54,12 +51,25 @@ stop(void)
 static int
 start(const struct settings *set, struct fail *f)
 {
+	const struct spool_pool pool = {
+	    .dir = set->imap_spool,
+	    .memory_max = IMAPD_MESSAGE_MEMORY,
+	    .pool_max = set->imap_memory,
+	};
+
 	imapd.set = set;
-	(void)snprintf(spool_dir, sizeof(spool_dir), "%s/run", set->home);
-	imapd.spool_dir = spool_dir;
 	set_limits(set);
 	register_counters();
-	return backends_open(set, &imapd.back, f);
+	return spool_init_pool(&pool, f) == 0
+		   ? backends_open(set, &imapd.back, f)
+		   : -1;
+}
+
+static size_t
+paths(const struct settings *set, struct service_path out[SERVICE_PATHS_MAX])
+{
+	out[0] = (struct service_path){set->imap_spool, true};
+	return 1;
 }
 
 int
@@ -74,6 +84,7 @@ main(int argc, char **argv)
 	    .listeners = listeners,
 	    .n_listeners = COUNT_OF(listeners),
 	    .needs_tls = true,
+	    .paths = paths,
 	    .start = start,
 	    .stop = stop,
 	};

@@ -61,28 +61,19 @@ lmtp_head(struct receiver *r, struct buf *to)
 static void
 lmtp_message(struct receiver *r)
 {
-	struct lmtp_session *s = lmtp_session_of(r);
 	struct content content = {
-	    .text = buf_sv(&r->body.mem),
-	    .fd = -1,
-	    .prefix = r->body.prefix,
+	    .fd = spool_in_memory(&r->body) ? -1 : r->body.fd,
+	    .prefix = r->prefix,
 	};
 	struct fail f;
 
-	if (collect_in_memory(&r->body)) {
-		session_deliver(s, &content);
-		return;
-	}
-	if (content_map(r->body.fd, collect_size(&r->body), r->body.prefix,
-		&content, &f)
-	    != 0) {
+	if (spool_text(&r->body, &content.text, &f) != 0) {
 		LOG(LOG_ERROR, "delivery.failed", kv_hex("session", r->s.id),
 		    kv_fail(&f));
 		receiver_answer(r, smtp_reply_for(FAIL_TEMP));
 		return;
 	}
-	session_deliver(s, &content);
-	content_unmap(&content);
+	session_deliver(lmtp_session_of(r), &content);
 }
 
 static void

@@ -2,9 +2,9 @@
 #include <stdio.h>
 
 #include "base/mem.h"
+#include "base/spool.h"
 #include "lmtpd/lmtpd.h"
 #include "lmtpd/pending.h"
-#include "mta/collect.h"
 #include "net/service.h"
 #include "proto/handover.h"
 
@@ -54,15 +54,15 @@ register_counters(void)
 static int
 open_files(const struct settings *set, struct fail *f)
 {
-	const struct collect_pool pool = {
-	    .spool = set->lmtp_spool,
+	const struct spool_pool pool = {
+	    .dir = set->lmtp_spool,
 	    .memory_max = HANDOVER_MEMORY_MAX,
 	    .pool_max = set->lmtp_memory,
 	};
 
 	(void)snprintf(pending_path, sizeof(pending_path),
 	    "%s/run/lmtpd.pending", set->home);
-	if (collect_init_pool(&pool, f) != 0
+	if (spool_init_pool(&pool, f) != 0
 	    || pending_open(pending_path, f) != 0) {
 		return -1;
 	}

@@ -365,9 +365,9 @@ write_memfd(int fd, struct sv text, struct fail *f)
 /* A descriptor of the message: sealed, or of the spool file.  *own_out says
  * whether it is to be closed. */
 static int
-message_fd(const struct collect *m, int *fd_out, bool *own_out, struct fail *f)
+message_fd(const struct spool *m, int *fd_out, bool *own_out, struct fail *f)
 {
-	*own_out = collect_in_memory(m);
+	*own_out = spool_in_memory(m);
 	if (!*own_out) {
 		*fd_out = m->fd;
 		return 0;
@@ -433,7 +433,7 @@ read_answers(struct smtp_session *s)
 const struct smtp_reply *
 hand_message(struct smtp_session *s)
 {
-	const struct collect *m = &s->r.body;
+	const struct spool *m = &s->r.body;
 	struct hand *h = &s->hand;
 	const struct smtp_reply *reply = NULL;
 	struct buf line = {0};
@@ -448,7 +448,7 @@ hand_message(struct smtp_session *s)
 		LOG(LOG_ERROR, "handover.message", kv_fail(&f));
 		return smtp_reply_for(f.kind);
 	}
-	handover_hand_write(collect_size(m), m->prefix, &line);
+	handover_hand_write(spool_size(m), s->r.prefix, &line);
 	if (c_send_fd(h->c, buf_sv(&line), fd) == 0) {
 		reply = read_answers(s);
 	}

@@ -2,7 +2,7 @@
 #include <stdio.h>
 
 #include "base/mem.h"
-#include "mta/collect.h"
+#include "base/spool.h"
 #include "net/service.h"
 #include "proto/handover.h"
 #include "smtpd/hand.h"
@@ -52,8 +52,8 @@ register_counters(void)
 static int
 start(const struct settings *set, struct fail *f)
 {
-	const struct collect_pool pool = {
-	    .spool = set->smtp_spool,
+	const struct spool_pool pool = {
+	    .dir = set->smtp_spool,
 	    .memory_max = HANDOVER_MEMORY_MAX,
 	    .pool_max = set->smtp_memory,
 	};
@@ -65,7 +65,7 @@ start(const struct settings *set, struct fail *f)
 	set_limits(set);
 	set_receivers(set);
 	register_counters();
-	return collect_init_pool(&pool, f);
+	return spool_init_pool(&pool, f);
 }
 
 static size_t

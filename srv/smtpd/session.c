@@ -157,7 +157,7 @@ smtp_message(struct receiver *r)
 	LOG(LOG_INFO, good ? "message.accepted" : "message.refused",
 	    kv_hex("session", r->s.id), kv_sv("sender", r->sender),
 	    kv_u64("recipients", r->n_rcpts),
-	    kv_u64("size", collect_size(&r->body)), kv_u64("code", reply->code),
+	    kv_u64("size", spool_size(&r->body)), kv_u64("code", reply->code),
 	    kv_str("status", reply->status));
 	if (!good) {
 		hand_done(s, false);

@@ -38,4 +38,4 @@ const struct smtp_reply *smtp_auth(
  * front of the message; it has the missing fields inserted once the message's
  * header is there. */
 void smtp_head(struct smtp_session *s, struct buf *to);
-void smtp_complete(struct collect *m, void *session);
+void smtp_complete(struct spool *body, void *session);

@@ -73,10 +73,10 @@ smtp_head(struct smtp_session *s, struct buf *to)
 }
 
 void
-smtp_complete(struct collect *m, void *session)
+smtp_complete(struct spool *body, void *session)
 {
-	const struct smtp_session *s = session;
-	struct sv text = sv_from(buf_sv(&m->mem), m->prefix);
+	struct smtp_session *s = session;
+	struct sv text = sv_from(buf_sv(&body->mem), s->r.prefix);
 	struct header_field field;
 	struct buf more = {0};
 
@@ -94,8 +94,8 @@ smtp_complete(struct collect *m, void *session)
 		    "Message-ID: <%016" PRIx64 "%016" PRIx64 "@%s>\r\n",
 		    random_u64(), random_u64(), s->r.conf->host);
 	}
-	collect_insert(m, m->prefix, buf_sv(&more));
+	spool_insert(body, s->r.prefix, buf_sv(&more));
 	/* They are made anew for each attempt, as the trace is. */
-	m->prefix += more.len;
+	s->r.prefix += more.len;
 	buf_deinit(&more);
 }
