@@ -239,6 +239,18 @@ class Postroom:
                 found.append(pid)
         return found
 
+    def descriptors(self, program):
+        """How many each process of `program` has open: {pid: number}."""
+        return {pid: len(os.listdir(f"/proc/{pid}/fd"))
+                for pid in self.pids(program)}
+
+    def sessions(self, program):
+        """How many connections `program` serves."""
+        done = subprocess.run(self.argv("msstat", "--json", program),
+                              capture_output=True, timeout=READY_TIMEOUT,
+                              check=True)
+        return sum(len(p["sessions"]) for p in json.loads(done.stdout))
+
     def kill(self, program, sig=signal.SIGKILL):
         """Kill a program and wait for it to be gone; postroom restarts it."""
         pids = self.pids(program)
@@ -318,6 +330,11 @@ class Postroom:
         self._clients.append(client)
         if tls:
             client.start_tls()
+        return client
+
+    def keep(self, client):
+        """Close this connection too at the end."""
+        self._clients.append(client)
         return client
 
     def raw(self, name):
