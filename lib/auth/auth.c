@@ -21,6 +21,7 @@ auth_config_default(void)
 	    .backlog_ms = 30 * 1000,
 	    .forget_ms = 10 * 60 * 1000,
 	    .peers_max = 16384,
+	    .binding = "imap",
 	    .cleartext = false,
 	    .upgrade = true,
 	};
@@ -31,6 +32,9 @@ fill_defaults(struct auth_config *c)
 {
 	if (c->domain == NULL) {
 		c->domain = "";
+	}
+	if (c->binding == NULL) {
+		c->binding = auth_config_default().binding;
 	}
 	if (c->iterations < VERIFIER_ITERATIONS_MIN) {
 		c->iterations = auth_config_default().iterations;
@@ -75,12 +79,63 @@ auth_open(const struct auth_config *config, struct directory *directory,
 	return 0;
 }
 
+/* The next word of a list separated by blanks and commas, or an empty one. */
+static struct sv
+next_word(struct sv *list)
+{
+	size_t n = 0;
+	struct sv word;
+
+	while (list->len != 0 && (list->p[0] == ' ' || list->p[0] == ',')) {
+		*list = sv_from(*list, 1);
+	}
+	while (n < list->len && list->p[n] != ' ' && list->p[n] != ',') {
+		n++;
+	}
+	word = sv_sub(*list, 0, n);
+	*list = sv_from(*list, n);
+	return word;
+}
+
+bool
+auth_binds(const struct auth *a, struct sv service)
+{
+	struct sv list = sv_cstr(a->config.binding), word;
+
+	while ((word = next_word(&list)).len != 0) {
+		if (sv_eq(word, service)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static int
+check_services(const char *text, struct fail *f)
+{
+	struct sv list = sv_cstr(text), word;
+
+	while ((word = next_word(&list)).len != 0) {
+		if (!sv_eq(word, SV("imap")) && !sv_eq(word, SV("pop3"))
+		    && !sv_eq(word, SV("smtp"))) {
+			return fail_set(f, FAIL_SYNTAX,
+			    "auth.channel_binding: %.*s is not one of imap,"
+			    " pop3, smtp",
+			    SV_ARG(word));
+		}
+	}
+	return 0;
+}
+
 int
 auth_open_settings(const struct settings *set, struct directory *directory,
     struct auth **out, struct fail *f)
 {
 	struct auth_config c = auth_config_default();
 
+	if (check_services(set->auth_channel_binding, f) != 0) {
+		return -1;
+	}
 	c.domain = set->auth_domain;
 	c.iterations = set->auth_iterations;
 	c.cache_max = set->auth_cache;
@@ -90,6 +145,7 @@ auth_open_settings(const struct settings *set, struct directory *directory,
 	c.backlog_ms = set->auth_backlog;
 	c.forget_ms = set->auth_forget;
 	c.peers_max = set->auth_peers;
+	c.binding = set->auth_channel_binding;
 	c.cleartext = set->auth_cleartext;
 	c.upgrade = set->auth_upgrade;
 	return auth_open(&c, directory, out, f);

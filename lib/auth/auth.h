@@ -58,6 +58,8 @@ struct auth_config {
 	uint64_t backlog_ms;	 /* past this, refused unseen */
 	uint64_t forget_ms;	 /* failures count half after this */
 	uint64_t peers_max;	 /* peers and names tracked, 0 = 16384 */
+	const char *binding;	 /* services that offer channel binding, by
+				  * auth_peer.service; "" = none */
 	bool cleartext;		 /* passwords without TLS from anywhere */
 	bool upgrade;		 /* crypt(3) hashes become SCRAM keys */
 	int64_t (*now_ms)(void); /* NULL = clock_mono_ms */
@@ -68,7 +70,7 @@ struct auth_config auth_config_default(void);
 
 /* Who is asking.  Slices are borrowed for the call. */
 struct auth_peer {
-	struct sv service;    /* "imap", "pop", "smtp" */
+	struct sv service;    /* "imap", "pop3", "smtp" */
 	uint8_t ip[16];	      /* IPv6, or IPv4 mapped [RFC 4291 2.5.5.2] */
 	bool has_ip;	      /* false: a local socket, not slowed as a peer */
 	bool loopback;	      /* 127.0.0.0/8, ::1 or a local socket */

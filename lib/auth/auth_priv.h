@@ -69,5 +69,8 @@ int attempt_scram_keys(struct auth *a, enum scram_hash hash, struct sv user,
 
 int64_t auth_now(const struct auth *a);
 
+/* Whether channel binding is offered to clients of the service. */
+bool auth_binds(const struct auth *a, struct sv service);
+
 /* GNU SASL's call-back; session.c. */
 int auth_gsasl_callback(Gsasl *ctx, Gsasl_session *sctx, Gsasl_property prop);

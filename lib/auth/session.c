@@ -56,7 +56,7 @@ may_use(
     const struct auth *a, const struct auth_peer *peer, const struct mech *m)
 {
 	if (m->plus) {
-		return peer->tls
+		return peer->tls && auth_binds(a, peer->service)
 		       && (peer->tls_unique.len != 0
 			   || peer->tls_exporter.len != 0);
 	}
@@ -273,14 +273,19 @@ auth_session_new(struct auth *a, struct sv mech, const struct auth_peer *peer,
 		return -1;
 	}
 	gsasl_session_hook_set(s->sctx, s);
+	*out = s;
+	/* Where we do not offer to bind we are a server that cannot, for which
+	 * a client's "y" is right [RFC 5802 6]. */
+	if (!auth_binds(a, peer->service)) {
+		return 0;
+	}
 	if (bind_channel(s->sctx, GSASL_CB_TLS_UNIQUE, peer->tls_unique, f) != 0
 	    || bind_channel(
 		   s->sctx, GSASL_CB_TLS_EXPORTER, peer->tls_exporter, f)
 		   != 0) {
-		auth_session_free(&s);
+		auth_session_free(out);
 		return -1;
 	}
-	*out = s;
 	return 0;
 }
 

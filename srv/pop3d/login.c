@@ -152,7 +152,7 @@ static bool
 cleartext_ok(struct pop3_session *s)
 {
 	struct peer_binding b;
-	struct auth_peer peer = peer_of_session(&s->s, SV("pop"), &b);
+	struct auth_peer peer = peer_of_session(&s->s, SV("pop3"), &b);
 
 	return auth_cleartext_ok(pop3d.back.auth, &peer);
 }
@@ -183,7 +183,7 @@ pop3_pass(struct pop3_session *s, const struct pop3_cmd *cmd)
 		pop3_say_err(s, "USER comes first");
 		return;
 	}
-	struct auth_peer peer = peer_of_session(&s->s, SV("pop"), &b);
+	struct auth_peer peer = peer_of_session(&s->s, SV("pop3"), &b);
 	char *user = s->user;
 	int rc = auth_login(pop3d.back.auth, &peer, sv_cstr(user), cmd->arg,
 	    &who, &delay_ms, &f);
@@ -206,7 +206,7 @@ say_mechs(struct pop3_session *s, const char *prefix, const char *between)
 {
 	const char *names[AUTH_MECHS];
 	struct peer_binding b;
-	struct auth_peer peer = peer_of_session(&s->s, SV("pop"), &b);
+	struct auth_peer peer = peer_of_session(&s->s, SV("pop3"), &b);
 	size_t n = auth_mechs(pop3d.back.auth, &peer, names);
 
 	for (size_t i = 0; i < n; i++) {
@@ -291,7 +291,7 @@ pop3_auth(struct pop3_session *s, const struct pop3_cmd *cmd)
 		(void)c_write(s->s.c, SV(".\r\n"));
 		return;
 	}
-	struct auth_peer peer = peer_of_session(&s->s, SV("pop"), &b);
+	struct auth_peer peer = peer_of_session(&s->s, SV("pop3"), &b);
 
 	if (auth_session_new(pop3d.back.auth, cmd->arg, &peer, &auth, &f)
 	    != 0) {

@@ -20,10 +20,6 @@ set smtp_pass = "{account.password}"
 set imap_pass = "{account.password}"
 set pop_user = "{account.address}"
 set pop_pass = "{account.password}"
-# This version takes SCRAM-SHA-256-PLUS when it is offered, and then has no
-# channel binding to give.
-set smtp_authenticators = "scram-sha-256"
-set pop_authenticators = "scram-sha-256"
 set ssl_starttls = yes
 set ssl_force_tls = yes
 set certificate_file = "{server.home}/tls/cert.pem"

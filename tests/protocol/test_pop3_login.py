@@ -89,8 +89,15 @@ def test_rfc2595_4_stls(server, account, pop3):
     pop3.starttls()
     assert b"STLS" not in pop3.multi("CAPA")
     pop3.err("STLS")
-    assert any(b"SCRAM-SHA-256-PLUS" in line for line in pop3.multi("CAPA"))
     pop3.login(account.address, account.password)
+
+
+def test_rfc5802_6_channel_binding_is_offered_where_it_is_set(make_server):
+    server = make_server({"auth.channel_binding": "pop3"})
+    assert any(b"SCRAM-SHA-256-PLUS" in line
+               for line in server.pop3(tls=True).multi("CAPA"))
+    assert not any(c.endswith("-PLUS")
+                   for c in server.imap(tls=True).capabilities())
 
 
 def test_rfc2595_nothing_is_smuggled_over_stls(pop3):

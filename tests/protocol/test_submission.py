@@ -31,7 +31,16 @@ def test_rfc4954_3_ehlo_names_the_mechanisms(server, port):
     c = server.smtp(port)
     mechs = c.ehlo()["AUTH"].split()
     assert {b"PLAIN", b"SCRAM-SHA-256"} <= set(mechs)
+    assert b"SCRAM-SHA-256-PLUS" not in mechs
+
+
+def test_rfc5802_6_channel_binding_is_offered_where_it_is_set(
+        make_server, port):
+    server = make_server({"auth.channel_binding": "imap, smtp"})
+    mechs = server.smtp(port).ehlo()["AUTH"].split()
     assert (b"SCRAM-SHA-256-PLUS" in mechs) == (port == "submissions")
+    assert not any(b"-PLUS" in line
+                   for line in server.pop3(tls=True).multi("CAPA"))
 
 
 def test_rfc4954_4_plain_with_initial_response(server, account, port):

@@ -10,6 +10,7 @@
 #include "auth/auth.h"
 #include "auth/verifier.h"
 #include "base/mem.h"
+#include "settings/settings.h"
 #include "unit.h"
 
 static int64_t now = 1000;
@@ -338,6 +339,55 @@ rfc5802_6_a_downgrade_is_noticed(void **state)
 	assert_int_equal(x->f.kind, FAIL_DENIED);
 	auth_session_free(&s);
 	buf_deinit(&out);
+}
+
+static void
+rfc5802_6_who_does_not_bind_takes_clients_that_could(void **state)
+{
+	struct fixture *x = *state;
+	struct auth_peer peer = peer_at(1, true);
+	struct auth_session *s;
+	struct buf out = {.data = NULL};
+
+	peer.service = SV("smtp");
+	peer.tls_exporter = SV("32 octets of exported secret....");
+	assert_int_equal(auth_session_new(x->auth, SV("SCRAM-SHA-256-PLUS"),
+			     &peer, &s, &x->f),
+	    -1);
+	assert_int_equal(x->f.kind, FAIL_ABSENT);
+	assert_int_equal(
+	    auth_session_new(x->auth, SV("SCRAM-SHA-256"), &peer, &s, &x->f),
+	    0);
+	assert_int_equal(
+	    auth_session_step(
+		s, SV("y,,n=ann@example.org,r=abcdefghij"), &out, &x->f),
+	    AUTH_CONTINUE);
+	auth_session_free(&s);
+	buf_deinit(&out);
+}
+
+static void
+services_that_bind_are_named_rightly(void **state)
+{
+	static const struct {
+		const char *text;
+		bool ok;
+	} rows[] = {{"", true}, {"imap", true}, {"imap,pop3 , smtp", true},
+	    {"imap, pop", false}, {"all", false}};
+	struct fixture *x = *state;
+	struct settings set = {.auth_domain = ""};
+
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct auth *a = NULL;
+
+		set.auth_channel_binding = rows[i].text;
+		assert_int_equal(auth_open_settings(&set, x->d, &a, &x->f),
+		    rows[i].ok ? 0 : -1);
+		if (!rows[i].ok) {
+			assert_int_equal(x->f.kind, FAIL_SYNTAX);
+		}
+		auth_close(&a);
+	}
 }
 
 static void
@@ -829,6 +879,8 @@ main(void)
 	    TEST(every_mechanism_lets_the_right_one_in),
 	    TEST(rfc5802_6_channel_bindings_must_be_those_of_the_connection),
 	    TEST(rfc5802_6_a_downgrade_is_noticed),
+	    TEST(rfc5802_6_who_does_not_bind_takes_clients_that_could),
+	    TEST(services_that_bind_are_named_rightly),
 	    TEST(mechanisms_are_offered_as_the_peer_may_use_them),
 	    TEST(login_takes_the_name_as_initial_response),
 	    TEST(nobody_acts_for_another),
