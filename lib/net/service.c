@@ -1,6 +1,8 @@
 #include "net/service.h"
 
+#include <dirent.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stddef.h>
@@ -9,6 +11,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -124,9 +127,115 @@ static int
 load_tls(const struct settings *set, struct fail *f)
 {
 	const struct tls_conf conf = {
-	    .cert = set->tls_certificate, .key = set->tls_key};
+	    .cert = set->tls_certificate,
+	    .key = set->tls_key,
+	    .names = set->tls_names,
+	};
 
 	return tls_load(&conf, f);
+}
+
+/* ---- rights ---- */
+
+struct path_list {
+	struct confine_path *paths; /* in the arena */
+	size_t n, cap;
+	struct arena *arena;
+};
+
+static void
+add_path(struct path_list *list, const char *path, bool write)
+{
+	list->paths = arena_grow(list->arena, list->paths, list->n, &list->cap,
+	    sizeof(*list->paths));
+	list->paths[list->n++] = (struct confine_path){path, write};
+}
+
+/* The folder of `path`, unless the home is in it: then `path` itself. */
+static void
+add_folder_of(
+    struct path_list *list, const struct settings *set, const char *path)
+{
+	struct sv folder = sv_cstr(path);
+
+	while (folder.len > 0 && folder.p[folder.len - 1] != '/') {
+		folder.len--;
+	}
+	add_path(list,
+	    sv_starts(
+		sv_cstr(arena_printf(list->arena, "%s/", set->home)), folder)
+		? path
+		: arena_cstr(list->arena, folder),
+	    false);
+}
+
+/*
+ * A certificate is renewed by a new file in the place of the old, often
+ * behind a symbolic link: what stays readable is not the file but its folder,
+ * and that of the file that it leads to.
+ */
+static void
+add_file(struct path_list *list, const struct settings *set, const char *path)
+{
+	char real[PATH_MAX];
+
+	add_folder_of(list, set, path);
+	if (realpath(path, real) != NULL && strcmp(real, path) != 0) {
+		add_folder_of(
+		    list, set, arena_cstr(list->arena, sv_cstr(real)));
+	}
+}
+
+/* Where the links in the folders of tls.names lead. */
+static void
+add_names(struct path_list *list, const struct settings *set)
+{
+	static const char *const files[] = {
+	    "fullchain.pem", "privkey.pem", "cert.pem", "key.pem"};
+	DIR *dir = opendir(set->tls_names);
+	const struct dirent *d;
+
+	add_path(list, set->tls_names, false);
+	/* Before threads start. NOLINTNEXTLINE(concurrency-mt-unsafe) */
+	while (dir != NULL && (d = readdir(dir)) != NULL) {
+		for (size_t i = 0; d->d_name[0] != '.' && i < COUNT_OF(files);
+		     i++) {
+			const char *path = arena_printf(list->arena, "%s/%s/%s",
+			    set->tls_names, d->d_name, files[i]);
+			struct stat st;
+
+			if (lstat(path, &st) == 0 && S_ISLNK(st.st_mode)) {
+				add_file(list, set, path);
+			}
+		}
+	}
+	if (dir != NULL) {
+		(void)closedir(dir);
+	}
+}
+
+static struct path_list
+open_paths(
+    const struct service *sv, const struct settings *set, struct arena *arena)
+{
+	struct path_list list = {.arena = arena};
+	struct service_path own[SERVICE_PATHS_MAX];
+	size_t n_own = sv->paths != NULL ? sv->paths(set, own) : 0;
+
+	add_path(&list, settings_path(set, "run", arena), true);
+	if (!sv->exposed) {
+		add_path(&list, set->store_path, true);
+		add_path(&list, set->directory_path, true);
+	}
+	for (size_t i = 0; i < n_own; i++) {
+		add_path(&list, own[i].path, own[i].write);
+	}
+	if (sv->needs_tls) {
+		add_file(&list, set, set->tls_certificate);
+		add_file(&list, set, set->tls_key);
+		add_names(&list, set);
+	}
+	return list;
 }
 
 static int
@@ -135,29 +244,15 @@ give_up_rights(const struct service *sv, const struct settings *set,
 {
 	const char *user =
 	    sv->exposed ? set->process_smtp_user : set->process_user;
-	struct service_path own[SERVICE_PATHS_MAX];
-	struct confine_path paths[SERVICE_PATHS_MAX + 5] = {
-	    {set->tls_certificate, false},
-	    {set->tls_key, false},
-	    {settings_path(set, "run", arena), true},
-	};
-	size_t n = 3;
-	size_t n_own = sv->paths != NULL ? sv->paths(set, own) : 0;
+	struct path_list list = open_paths(sv, set, arena);
 	bool changed;
 	bool confined = false;
 
 	if (confine_user(user, &changed, f) != 0) {
 		return -1;
 	}
-	if (!sv->exposed) {
-		paths[n++] = (struct confine_path){set->store_path, true};
-		paths[n++] = (struct confine_path){set->directory_path, true};
-	}
-	for (size_t i = 0; i < n_own; i++) {
-		paths[n++] = (struct confine_path){own[i].path, own[i].write};
-	}
 	if (set->process_restrict
-	    && confine_files(paths, n, &confined, f) != 0) {
+	    && confine_files(list.paths, list.n, &confined, f) != 0) {
 		return -1;
 	}
 	LOG(LOG_DEBUG, "rights", kv_u64("uid", (uint64_t)geteuid()),
@@ -216,7 +311,8 @@ reload(const struct service *sv, const struct settings *set)
 	struct fail f;
 
 	if (sv->needs_tls && load_tls(set, &f) != 0) {
-		LOG(LOG_ERROR, "tls.reload", kv_fail(&f));
+		LOG(LOG_ERROR, "tls.refused",
+		    kv_str("path", set->tls_certificate), kv_fail(&f));
 	}
 	if (sv->reload != NULL) {
 		sv->reload();

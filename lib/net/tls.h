@@ -4,7 +4,9 @@
  * no renegotiation.
  *
  * The current context is an immutable, reference-counted snapshot; tls_load()
- * replaces it, running connections keep theirs.
+ * replaces it, running connections keep theirs.  It may hold several
+ * certificates, of which the one whose names cover what the client asks for
+ * is shown [RFC 6066 3], else the first.
  *
  * Threads: struct tls_context is immutable; tls_load and tls_current are for
  * any thread.  The calls on a conn are session-owned.
@@ -25,10 +27,18 @@ struct tls_context;
 struct tls_conf {
 	const char *cert; /* path, PEM, the chain behind the certificate */
 	const char *key;  /* path, PEM */
+	/* A folder with one folder for each further certificate, with
+	 * fullchain.pem and privkey.pem in it, or cert.pem and key.pem; NULL,
+	 * or one that does not exist: none. */
+	const char *names;
 };
 
-/* Read the files and make them the current context.  On failure (FAIL_ABSENT,
- * FAIL_DENIED, FAIL_SYNTAX) the former one stays.  For start and SIGHUP. */
+/*
+ * Read the files and make them the current context: for start and SIGHUP.
+ * Of a file that is bad the former certificate stays in use: for the first
+ * one this fails (FAIL_ABSENT, FAIL_DENIED, FAIL_SYNTAX), for one of `names`
+ * it is logged here.
+ */
 int tls_load(const struct tls_conf *conf, struct fail *f) MUST_CHECK;
 void tls_unload(void); /* at exit, for leak checkers */
 bool tls_available(void);

@@ -22,10 +22,6 @@
 #include "net/tls.h"
 #include "net/tls_priv.h"
 
-struct tls {
-	SSL *ssl;
-};
-
 /* ---- the BIO ---- */
 
 /* Octets moved; -1 to try again; 0 for every other error, which OpenSSL
@@ -151,12 +147,72 @@ tls_free(struct tls **tls)
 {
 	if (*tls != NULL) {
 		SSL_free((*tls)->ssl);
+		tls_context_unref(&(*tls)->context);
 		free(*tls);
 		*tls = NULL;
 	}
 }
 
 /* ---- the handshake ---- */
+
+/* The name that IANA lists for a protocol, NULL if none. */
+static const char *
+alpn_name(const struct conn *c)
+{
+	static const char *const names[] = {"imap", "pop3"};
+
+	for (size_t i = 0; c->s != NULL && i < COUNT_OF(names); i++) {
+		if (strcmp(names[i], c->s->proto->name) == 0) {
+			return names[i];
+		}
+	}
+	return NULL;
+}
+
+/* A client that asks for other protocols than ours was led here by somebody
+ * in between.  [RFC 9325 3.8, RFC 7301 3.2] */
+int
+tls_choose_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
+    const unsigned char *in, unsigned in_len, void *arg UNUSED)
+{
+	const struct tls *tls = SSL_get_app_data(ssl);
+	const char *ours = alpn_name(tls->c);
+	struct sv list = sv_make(in, in_len);
+
+	if (ours == NULL) {
+		return SSL_TLSEXT_ERR_NOACK;
+	}
+	while (list.len != 0) {
+		size_t len = (unsigned char)list.p[0];
+		struct sv theirs = sv_sub(list, 1, len);
+
+		if (sv_eq(theirs, sv_cstr(ours))) {
+			*out = (const unsigned char *)theirs.p;
+			*out_len = (unsigned char)theirs.len;
+			return SSL_TLSEXT_ERR_OK;
+		}
+		list = sv_from(list, 1 + len);
+	}
+	return SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
+/* The certificate of the name that the client asked for.  One for which there
+ * is none gets the first: mail clients are set up with all kinds of names.
+ * [RFC 6066 3] */
+int
+tls_choose_name(SSL *ssl, int *alert UNUSED, void *arg UNUSED)
+{
+	const struct tls *tls = SSL_get_app_data(ssl);
+	const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+	SSL_CTX *ctx = NULL;
+
+	if (name != NULL && tls->context != NULL) {
+		ctx = tls_context_named(tls->context, name);
+	}
+	return ctx != NULL && SSL_set_SSL_CTX(ssl, ctx) != NULL
+		   ? SSL_TLSEXT_ERR_OK
+		   : SSL_TLSEXT_ERR_NOACK;
+}
 
 static struct tls *
 tls_new(struct conn *c)
@@ -169,14 +225,14 @@ tls_new(struct conn *c)
 		return NULL;
 	}
 	tls = xmalloc(sizeof(*tls));
+	*tls = (struct tls){.c = c, .context = context};
 	tls->ssl = SSL_new(tls_context_ssl(context));
-	tls_context_unref(&context); /* SSL_new holds its SSL_CTX */
 	bio = BIO_new(bio_method());
 	ASSERT(tls->ssl != NULL && bio != NULL);
 	BIO_set_data(bio, c);
 	BIO_set_init(bio, 1);
 	SSL_set_bio(tls->ssl, bio, bio);
-	SSL_set_app_data(tls->ssl, c);
+	SSL_set_app_data(tls->ssl, tls);
 	SSL_set_accept_state(tls->ssl);
 	return tls;
 }
@@ -209,6 +265,7 @@ tls_accept(struct conn *c)
 	if (park_on_coroutine(c->s)) {
 		co_used_deep(c->s->co);
 	}
+	tls_context_unref(&tls->context); /* the SSL holds its SSL_CTX */
 	if (rc != 0) {
 		tls_free(&tls);
 		return conn_broken(c, CONN_WRITES, (int)rc);

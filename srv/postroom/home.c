@@ -127,6 +127,7 @@ home_prepare(const struct settings *set, struct arena *arena, struct fail *f)
 	    {set->store_path, 0700, o.user, o.group},
 	    {settings_path(set, "queue", arena), 0770, (uid_t)ID_NONE, o.group},
 	    {settings_path(set, "tls", arena), 0750, (uid_t)ID_NONE, o.group},
+	    {set->tls_names, 0750, (uid_t)ID_NONE, o.group},
 	    {settings_path(set, "run", arena), 0750, o.user, o.group},
 	    {set->smtp_spool, 0770, o.user, o.group},
 	    {settings_path(set, "run/hint", arena), 0700, o.user, o.group},

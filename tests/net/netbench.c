@@ -111,7 +111,7 @@ load_certificate(void)
 	char dir[] = "/tmp/netbench.XXXXXX";
 	char cert[64];
 	char key[64];
-	struct tls_conf conf = {cert, key};
+	struct tls_conf conf = {cert, key, NULL};
 	struct fail f;
 
 	ASSERT(mkdtemp(dir) != NULL);

@@ -108,7 +108,7 @@ static void
 start(const struct listen_conf *conf)
 {
 	static const struct park_conf park = {.running = 2};
-	const struct tls_conf tls = {cert_path, key_path};
+	const struct tls_conf tls = {cert_path, key_path, NULL};
 	const struct listen_spec specs[] = {
 	    {.name = "plain", .proto = &protocol, .addresses = "127.0.0.1"},
 	    {.name = "tls",

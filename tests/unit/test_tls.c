@@ -166,7 +166,7 @@ remove_files(void **state)
 static void
 load(void)
 {
-	const struct tls_conf conf = {cert_path, key_path};
+	const struct tls_conf conf = {cert_path, key_path, NULL};
 	struct fail f;
 
 	assert_int_equal(tls_load(&conf, &f), 0);
@@ -582,7 +582,7 @@ a_new_certificate_is_for_new_connections(void **state)
 static void
 a_bad_file_leaves_the_certificate_in_use(void **state)
 {
-	struct tls_conf conf = {cert_path, cert_path};
+	struct tls_conf conf = {cert_path, cert_path, NULL};
 	struct fail f;
 
 	(void)state;

@@ -1,0 +1,167 @@
+"""Certificates: several by name, and new ones while the server runs.
+[RFC 6066 3] [RFC 9325]"""
+import os
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+
+import pytest
+
+PROGRAMS = ("imapd", "pop3d", "smtpd")
+
+
+def make_pair(folder, *names, cert="cert.pem", key="key.pem", days=30):
+    """A self-signed certificate for `names`, with its key."""
+    os.makedirs(folder, exist_ok=True)
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+         "ec_paramgen_curve:P-256", "-nodes", "-days", str(days),
+         "-subj", "/CN=" + names[0], "-addext",
+         "subjectAltName=" + ",".join("DNS:" + n for n in names),
+         "-keyout", os.path.join(folder, key),
+         "-out", os.path.join(folder, cert)],
+        check=True, capture_output=True, timeout=60)
+
+
+def shown(p, name, port="imaps", version=None):
+    """The names in the certificate that is shown to who asks for `name`."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    if version:
+        context.minimum_version = context.maximum_version = version
+    with socket.create_connection(("127.0.0.1", p.port(port)), 20) as s:
+        with context.wrap_socket(s, server_hostname=name) as tls:
+            der = tls.getpeercert(binary_form=True)
+    text = subprocess.run(
+        ["openssl", "x509", "-inform", "der", "-noout", "-ext",
+         "subjectAltName"], input=der, check=True, capture_output=True,
+        timeout=60).stdout.decode()
+    return {w.strip(" ,\n")[4:] for w in text.splitlines()[1].split(",")
+            if w.strip().startswith("DNS:")}
+
+
+def reload(p):
+    mark = p.log.mark()
+    p.process.popen.send_signal(signal.SIGHUP)
+    for program in PROGRAMS:
+        p.log.wait_for(rf"{program}\[\d+\] info reload", mark)
+    return "".join(p.log.since(mark))
+
+
+@pytest.fixture
+def p(make_server):
+    server = make_server({"server.hostname": "mx.example.org"}, start=False)
+    names = os.path.join(server.home, "tls/names")
+    make_pair(os.path.join(names, "a"), "mail.example.com")
+    make_pair(os.path.join(names, "b"), "*.example.net", "example.net",
+              cert="fullchain.pem", key="privkey.pem")
+    server.start()
+    return server
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2,
+                                     ssl.TLSVersion.TLSv1_3])
+def test_rfc6066_3_the_certificate_of_the_name_is_shown(p, version):
+    for port in ("imaps", "pop3s", "submissions"):
+        assert shown(p, "mail.example.com", port, version) == {
+            "mail.example.com"}
+        assert shown(p, "MAIL.example.com", port, version) == {
+            "mail.example.com"}
+        assert "example.net" in shown(p, "imap.example.net", port, version)
+        assert "mx.example.org" in shown(p, "mx.example.org", port, version)
+        # A wildcard stands for one label.
+        for other in ("a.b.example.net", "elsewhere.test", None):
+            assert "mx.example.org" in shown(p, other, port, version)
+
+
+def test_a_name_of_its_own_comes_before_a_wildcard(p):
+    make_pair(os.path.join(p.home, "tls/names/z"), "imap.example.net")
+    reload(p)
+    assert shown(p, "imap.example.net") == {"imap.example.net"}
+    assert "*.example.net" in shown(p, "pop.example.net")
+
+
+def test_starttls_shows_the_certificate_of_the_name(p):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(
+        os.path.join(p.home, "tls/names/a/cert.pem"))
+    for port in ("smtp", "submission"):
+        c = p.smtp(port)
+        c.ehlo()
+        c.expect(220, "STARTTLS")
+        c.sock = context.wrap_socket(c.sock,
+                                     server_hostname="mail.example.com")
+        c.ehlo()
+
+
+def test_renewed_certificates_are_for_new_connections(p):
+    """Put in place by rename, as certificate clients do."""
+    old = p.imap(tls=True)
+    for folder, name in (("tls", "new.example.org"),
+                         ("tls/names/a", "new.example.com"),
+                         ("tls/names/c", "new.example.edu")):
+        make_pair(os.path.join(p.home, "new"), name)
+        os.makedirs(os.path.join(p.home, folder), exist_ok=True)
+        for file in ("key.pem", "cert.pem"):
+            os.rename(os.path.join(p.home, "new", file),
+                      os.path.join(p.home, folder, file))
+    said = reload(p)
+    assert "tls.refused" not in said
+    assert "names=new.example.org" in said
+    for port in ("imaps", "pop3s", "submissions"):
+        for name in ("new.example.org", "new.example.com",
+                     "new.example.edu"):
+            assert shown(p, name, port) == {name}
+    assert shown(p, "mail.example.com") == {"new.example.org"}
+    old.ok("NOOP")
+
+
+def test_renewal_behind_links_is_followed(make_server, tmp_path):
+    """The files are links that a certificate client points elsewhere."""
+    p = make_server(start=False)
+    live = os.path.join(p.home, "tls/names/a")
+    archive = tmp_path / "archive"
+    os.makedirs(live)
+    make_pair(archive, "one.example.com", cert="cert1.pem", key="key1.pem")
+    make_pair(archive, "two.example.com", cert="cert2.pem", key="key2.pem")
+    links = {"fullchain.pem": "cert", "privkey.pem": "key"}
+    for name, target in links.items():
+        os.symlink(archive / f"{target}1.pem", os.path.join(live, name))
+    p.start()
+    assert shown(p, "one.example.com") == {"one.example.com"}
+    for name, target in links.items():
+        os.unlink(os.path.join(live, name))
+        os.symlink(archive / f"{target}2.pem", os.path.join(live, name))
+    assert "tls.refused" not in reload(p)
+    assert shown(p, "two.example.com") == {"two.example.com"}
+
+
+def test_bad_files_are_refused_and_the_old_ones_kept(p):
+    before = shown(p, "mx.example.org")
+    make_pair(os.path.join(p.home, "new"), "good.example.org")
+    with open(os.path.join(p.home, "tls/key.pem"), "w",
+              encoding="ascii") as f:
+        f.write("not a key\n")
+    # A certificate whose key has not come yet.
+    shutil.copy(os.path.join(p.home, "new/cert.pem"),
+                os.path.join(p.home, "tls/names/a/cert.pem"))
+    os.unlink(os.path.join(p.home, "tls/names/b/privkey.pem"))
+    make_pair(os.path.join(p.home, "tls/names/c"), "good.example.edu")
+    said = reload(p)
+    for file in ("tls/cert.pem", "tls/names/a/cert.pem",
+                 "tls/names/b/fullchain.pem"):
+        assert f"tls.refused path={p.home}/{file} why=" in said, said
+    # Each of them stays as it was; the good one is in use.
+    assert shown(p, "mx.example.org") == before
+    assert shown(p, "mail.example.com") == {"mail.example.com"}
+    assert "example.net" in shown(p, "imap.example.net")
+    assert shown(p, "good.example.edu") == {"good.example.edu"}
+
+
+def test_a_certificate_that_expires_soon_is_told_of(p):
+    make_pair(os.path.join(p.home, "tls/names/d"), "old.example.org", days=1)
+    said = reload(p)
+    assert "warn tls.certificate" in said and "expires soon" in said
