@@ -6,35 +6,18 @@
 #include <utf8proc.h>
 
 #include "base/mem.h"
+#include "base/utf8.h"
+#include "mail/address.h"
 
 enum {
 	LABEL_MAX = 63,		   /* octets [RFC 1035 2.3.4] */
 	UNICODE_DOMAIN_MAX = 1020, /* octets before it is made ASCII */
 };
 
-/* atext [RFC 5321 4.1.2], the dot, and what RFC 6531 3.3 adds to it. */
-static bool
-is_atext_or_dot(char c)
-{
-	return ascii_alpha(c) || ascii_digit(c) || (unsigned char)c >= 0x80
-	       || (c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~.", c) != NULL);
-}
-
 static bool
 is_printable(char c)
 {
 	return (unsigned char)c >= 0x20 && c != 0x7f;
-}
-
-static bool
-is_ascii(struct sv s)
-{
-	for (size_t i = 0; i < s.len; i++) {
-		if ((unsigned char)s.p[i] >= 0x80) {
-			return false;
-		}
-	}
-	return true;
 }
 
 /* ---- local parts ---- */
@@ -89,7 +72,7 @@ local_plain(struct sv s, struct local *l, struct fail *f)
 		return fail_set(f, FAIL_SYNTAX, "empty local part");
 	}
 	for (size_t i = 0; i < s.len; i++) {
-		if (!is_atext_or_dot(s.p[i])) {
+		if (s.p[i] != '.' && !address_is_atext(s.p[i])) {
 			return fail_set(f, FAIL_SYNTAX,
 			    "octet 0x%02x in local part",
 			    (unsigned)(unsigned char)s.p[i]);
@@ -126,44 +109,6 @@ local_compose(struct local *l, struct fail *f)
 	return 0;
 }
 
-/* Dots that do not stand between two atoms need quotes too. */
-static bool
-local_is_dot_atom(const struct local *l)
-{
-	char before = '.';
-
-	for (size_t i = 0; i < l->len; i++) {
-		char c = l->octets[i];
-
-		if (!is_atext_or_dot(c) || (c == '.' && before == '.')) {
-			return false;
-		}
-		before = c;
-	}
-	return before != '.';
-}
-
-/* Returns the length written, at most 2 * MAILADDR_LOCAL_MAX + 2. */
-static size_t
-local_write(const struct local *l, char *to)
-{
-	size_t n = 0;
-
-	if (local_is_dot_atom(l)) {
-		memcpy(to, l->octets, l->len);
-		return l->len;
-	}
-	to[n++] = '"';
-	for (size_t i = 0; i < l->len; i++) {
-		if (l->octets[i] == '"' || l->octets[i] == '\\') {
-			to[n++] = '\\';
-		}
-		to[n++] = l->octets[i];
-	}
-	to[n++] = '"';
-	return n;
-}
-
 static int
 local_parse(struct sv s, struct local *l, struct fail *f)
 {
@@ -173,7 +118,8 @@ local_parse(struct sv s, struct local *l, struct fail *f)
 	if (rc != 0) {
 		return -1;
 	}
-	if (!is_ascii(sv_make(l->octets, l->len)) && local_compose(l, f) != 0) {
+	if (!utf8_is_ascii(sv_make(l->octets, l->len))
+	    && local_compose(l, f) != 0) {
 		return -1;
 	}
 	for (size_t i = 0; i < l->len; i++) {
@@ -289,8 +235,8 @@ mailaddr_domain_parse(
 	if (text.len == 0) {
 		return fail_set(f, FAIL_SYNTAX, "empty domain");
 	}
-	return is_ascii(text) ? domain_ascii(text, out, f)
-			      : domain_unicode(text, out, f);
+	return utf8_is_ascii(text) ? domain_ascii(text, out, f)
+				   : domain_unicode(text, out, f);
 }
 
 /* ---- addresses ---- */
@@ -306,7 +252,7 @@ mailaddr_make(
 	if (local_parse(local, &l, f) != 0) {
 		return -1;
 	}
-	n = local_write(&l, out->text);
+	n = address_local_write(sv_make(l.octets, l.len), out->text);
 	out->text[n] = '@';
 	if (domain_any(domain, out->text + n + 1, f) != 0) {
 		return -1;

@@ -15,8 +15,6 @@
 #include <stddef.h>
 
 #include "base/arena.h"
-#include "base/attr.h"
-#include "base/buf.h"
 #include "base/sv.h"
 
 enum address_kind {
@@ -57,31 +55,13 @@ void address_list_parse(
 bool address_split(
     struct sv address, struct sv *local_out, struct sv *domain_out);
 
-/* Cut a local part at the first `separator`: "ann+lists" is ann, lists.
- * False without one, or if it is the first octet.  [RFC 5233] */
-bool address_detail(struct sv local, char separator, struct sv *user_out,
-    struct sv *detail_out);
-
-/* Append a local part as it means, without quotes and backslashes; one that
- * is not quoted is appended as it is. */
-void address_local_unquote(struct sv local, struct buf *to);
-
-/* Append a local part (as it means) in its wire form: a dot-atom as it is,
- * all else quoted.  [RFC 5321 4.1.2] */
-void address_local_quote(struct sv local, struct buf *to);
+/* Octets of atoms, the dot apart.  UTF-8 counts as letters.
+ * [RFC 5322 3.2.3, RFC 6531 3.3] */
+bool address_is_atext(char c);
 
 /*
- * Syntax of wire forms.  With `utf8`, well-formed UTF-8 counts as a letter.
- * [RFC 5321 4.1.2, RFC 6531 3.3]  A domain is dotted labels of letters,
- * digits and hyphens, or an address literal in brackets; at most 255 octets,
- * a local part at most 64 [RFC 5321 4.5.3.1].
+ * Write a local part (as it means, not quoted) in its wire form: a dot-atom as
+ * it is, all else quoted.  Returns how many octets, at most 2 * local.len + 2,
+ * for which `to` must have room.  [RFC 5321 4.1.2]
  */
-bool address_local_valid(struct sv local, bool utf8);
-bool address_domain_valid(struct sv domain, bool utf8);
-
-/*
- * Append an address in the form that compares: the local part unquoted and
- * then quoted only if it must be, the domain in lower case.  False, with
- * nothing appended, if it is not local@domain.
- */
-bool address_canonical(struct sv address, struct buf *to) MUST_CHECK;
+size_t address_local_write(struct sv local, char *to);

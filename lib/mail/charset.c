@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <iconv.h>
 
-#include "mail/charset_priv.h"
+#include "base/utf8.h"
 
 enum { BLOCK = 1024, REPLACEMENT = 0xfffd };
 
@@ -199,7 +199,7 @@ convert_1252(struct sv in, struct buf *to)
 	size_t i = 0;
 
 	while (i < in.len) {
-		size_t run = ascii_run(sv_from(in, i));
+		size_t run = utf8_ascii_run(sv_from(in, i));
 
 		buf_add(to, in.p + i, run);
 		i += run;
@@ -219,7 +219,7 @@ convert_utf8(struct sv in, bool guess, bool last, struct buf *to)
 	size_t i = 0;
 
 	while (i < in.len) {
-		size_t run = ascii_run(sv_from(in, i));
+		size_t run = utf8_ascii_run(sv_from(in, i));
 		struct sv rest = sv_from(in, i + run);
 		size_t n = utf8_expected(rest);
 

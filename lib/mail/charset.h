@@ -53,15 +53,6 @@ void charset_finish(struct charset *c, struct buf *to); /* what is held */
 /* All at once. */
 void charset_to_utf8(struct sv name, struct sv in, struct buf *to);
 
-/* Is it well-formed UTF-8?  [RFC 3629 4] */
-bool utf8_valid(struct sv s);
-
-/* Octets of the well-formed character that `s` begins with; 0 if none. */
-size_t utf8_length(struct sv s);
-
-/* The longest prefix of at most `max` octets that cuts no character. */
-struct sv utf8_cut(struct sv s, size_t max);
-
 /*
  * Append UTF-8 text as i;unicode-casemap compares it: titlecase, then full
  * decomposition; octets that are no UTF-8 stay.  [RFC 5051 2]  A text may be

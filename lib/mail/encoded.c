@@ -1,5 +1,6 @@
 #include "mail/encoded.h"
 
+#include "base/utf8.h"
 #include "mail/charset.h"
 #include "mail/header.h"
 #include "mail/transfer_priv.h"

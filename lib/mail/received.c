@@ -1,7 +1,7 @@
 #include "mail/received.h"
 
+#include "base/utf8.h"
 #include "mail/address.h"
-#include "mail/charset.h"
 #include "mail/header.h"
 
 enum { CLAUSE_MAX = 512, FOLD_AT = 76 };

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "mail/address.h"
 #include "mail/charset.h"
 #include "mail/encoded.h"

@@ -1,5 +1,6 @@
 #include "proto/imap_name.h"
 
+#include "base/utf8.h"
 #include "proto/imap_out.h"
 
 /* Base64 with "," for "/".  [RFC 3501 5.1.3] */
@@ -34,61 +35,6 @@ is_control(uint32_t c)
 	return c < 0x20 || (c >= 0x7f && c < 0xa0);
 }
 
-static void
-put_utf8(struct buf *to, uint32_t c)
-{
-	char p[4];
-	size_t n = 0;
-
-	if (c < 0x80) {
-		p[n++] = (char)c;
-	} else if (c < 0x800) {
-		p[n++] = (char)(0xc0 | c >> 6);
-		p[n++] = (char)(0x80 | (c & 0x3f));
-	} else if (c < 0x10000) {
-		p[n++] = (char)(0xe0 | c >> 12);
-		p[n++] = (char)(0x80 | (c >> 6 & 0x3f));
-		p[n++] = (char)(0x80 | (c & 0x3f));
-	} else {
-		p[n++] = (char)(0xf0 | c >> 18);
-		p[n++] = (char)(0x80 | (c >> 12 & 0x3f));
-		p[n++] = (char)(0x80 | (c >> 6 & 0x3f));
-		p[n++] = (char)(0x80 | (c & 0x3f));
-	}
-	buf_add(to, p, n);
-}
-
-/* The well-formed character at s[*at], or UINT32_MAX.  [RFC 3629 4] */
-static uint32_t
-utf8_at(struct sv s, size_t *at)
-{
-	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-	unsigned char first = (unsigned char)s.p[*at];
-	size_t n = first < 0x80	      ? 1
-		   : first >> 5 == 6  ? 2
-		   : first >> 4 == 14 ? 3
-		   : first >> 3 == 30 ? 4
-				      : 0;
-	uint32_t c = n == 1 ? first : first & (0x7fU >> n);
-
-	if (n == 0 || n > s.len - *at) {
-		return UINT32_MAX;
-	}
-	for (size_t i = 1; i < n; i++) {
-		unsigned char next = (unsigned char)s.p[*at + i];
-
-		if ((next & 0xc0) != 0x80) {
-			return UINT32_MAX;
-		}
-		c = c << 6 | (next & 0x3f);
-	}
-	if (c < least[n] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000)) {
-		return UINT32_MAX;
-	}
-	*at += n;
-	return c;
-}
-
 /* ---- decoding ---- */
 
 /* UTF-16 units as they come out of base64. */
@@ -104,8 +50,9 @@ utf16_unit(struct utf16 *u, uint32_t unit)
 		if (unit < 0xdc00 || unit > 0xdfff) {
 			return false;
 		}
-		put_utf8(u->to,
-		    0x10000 + ((u->high - 0xd800) << 10) + (unit - 0xdc00));
+		utf8_encode(
+		    0x10000 + ((u->high - 0xd800) << 10) + (unit - 0xdc00),
+		    u->to);
 		u->high = 0;
 		return true;
 	}
@@ -117,7 +64,7 @@ utf16_unit(struct utf16 *u, uint32_t unit)
 	    || is_control(unit)) {
 		return false;
 	}
-	put_utf8(u->to, unit);
+	utf8_encode(unit, u->to);
 	return true;
 }
 
@@ -214,14 +161,15 @@ bool
 imap_name_from_utf8(struct sv wire, struct buf *to)
 {
 	size_t from = to->len;
+	struct sv rest = wire;
+	uint32_t c;
+	int rc;
 
 	if (wire.len > IMAP_NAME_MAX) {
 		return false;
 	}
-	for (size_t at = 0; at < wire.len;) {
-		uint32_t c = utf8_at(wire, &at);
-
-		if (c == UINT32_MAX || is_control(c)) {
+	while ((rc = utf8_next(&rest, &c)) != 0) {
+		if (rc < 0 || is_control(c)) {
 			return false;
 		}
 	}
@@ -283,13 +231,12 @@ imap_name_to_utf7(struct sv utf8, struct buf *to)
 {
 	struct shift s = {.to = to};
 
-	for (size_t at = 0; at < utf8.len;) {
-		size_t was = at;
-		uint32_t c = utf8_at(utf8, &at);
+	uint32_t c;
+	int rc;
 
-		if (c == UINT32_MAX) {
-			at = was + 1; /* not well-formed: a stand-in */
-			c = 0xfffd;
+	while ((rc = utf8_next(&utf8, &c)) != 0) {
+		if (rc < 0) {
+			c = 0xfffd; /* not well-formed: a stand-in */
 		}
 		if (!is_direct(c)) {
 			shift_char(&s, c);

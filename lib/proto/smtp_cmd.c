@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/utf8.h"
+
 const struct smtp_reply smtp_line_too_long = {500, "5.5.2", "Line too long"};
 const struct smtp_reply smtp_line_end_bare = {
     500, "5.5.2", "Lines end with CRLF, nothing else"};
@@ -34,17 +36,6 @@ static const struct smtp_reply bdat_syntax = {
     501, "5.5.4", "Syntax: BDAT size [LAST]"};
 static const struct smtp_reply auth_syntax = {
     501, "5.5.4", "Syntax: AUTH mechanism [initial-response]"};
-
-static bool
-has_high(struct sv s)
-{
-	for (size_t i = 0; i < s.len; i++) {
-		if (((unsigned char)s.p[i] & 0x80) != 0) {
-			return true;
-		}
-	}
-	return false;
-}
 
 static const struct smtp_reply *
 parse_none(struct sv rest, const struct smtp_grammar *g UNUSED,
@@ -80,7 +71,7 @@ parse_helo(struct sv rest, const struct smtp_grammar *g UNUSED,
 
 	out->arg = rest;
 	if (rest.len == 0 || sv_chr(rest, ' ') >= 0 || sv_chr(rest, '\t') >= 0
-	    || rest.len > SMTP_DOMAIN_MAX || has_high(rest)) {
+	    || rest.len > SMTP_DOMAIN_MAX || !utf8_is_ascii(rest)) {
 		return &syntax;
 	}
 	return NULL;
@@ -149,7 +140,7 @@ parse_mail(struct sv rest, const struct smtp_grammar *g, struct arena *arena,
 	if (bad != NULL) {
 		return bad;
 	}
-	if (has_high(rest) && !mail->params.utf8) {
+	if (!utf8_is_ascii(rest) && !mail->params.utf8) {
 		return &mail_syntax;
 	}
 	if (mail->path.utf8 && (g->ext & SMTP_EXT_SMTPUTF8) == 0) {

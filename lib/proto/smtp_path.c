@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/utf8.h"
+#include "mail/address.h"
 
 static bool
 is_high(char c)
@@ -16,83 +18,6 @@ static bool
 is_let_dig(char c)
 {
 	return ascii_alpha(c) || ascii_digit(c) || is_high(c);
-}
-
-/* [RFC 5322 3.2.3], which RFC 5321 refers to; UTF-8 by RFC 6531 3.3. */
-static bool
-is_atext(char c)
-{
-	return is_let_dig(c)
-	       || (c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL);
-}
-
-static size_t
-utf8_len(unsigned char c)
-{
-	if (c < 0x80) {
-		return 1;
-	}
-	if (c >= 0xc2 && c <= 0xdf) {
-		return 2;
-	}
-	if (c >= 0xe0 && c <= 0xef) {
-		return 3;
-	}
-	return c >= 0xf0 && c <= 0xf4 ? 4 : 0;
-}
-
-/* The second octet has a narrower range behind E0, ED, F0 and F4. */
-static bool
-utf8_second(unsigned char first, unsigned char c)
-{
-	unsigned char lo = 0x80, hi = 0xbf;
-
-	if (first == 0xe0) {
-		lo = 0xa0;
-	} else if (first == 0xed) {
-		hi = 0x9f;
-	} else if (first == 0xf0) {
-		lo = 0x90;
-	} else if (first == 0xf4) {
-		hi = 0x8f;
-	}
-	return c >= lo && c <= hi;
-}
-
-bool
-smtp_utf8_valid(struct sv s)
-{
-	const unsigned char *p = (const unsigned char *)s.p;
-	size_t at = 0;
-
-	while (at < s.len) {
-		size_t n = utf8_len(p[at]);
-
-		if (n == 0 || n > s.len - at) {
-			return false;
-		}
-		for (size_t i = 1; i < n; i++) {
-			bool ok = i == 1 ? utf8_second(p[at], p[at + 1])
-					 : (p[at + i] & 0xc0) == 0x80;
-
-			if (!ok) {
-				return false;
-			}
-		}
-		at += n;
-	}
-	return true;
-}
-
-static bool
-has_high(struct sv s)
-{
-	for (size_t i = 0; i < s.len; i++) {
-		if (is_high(s.p[i])) {
-			return true;
-		}
-	}
-	return false;
 }
 
 /* sub-domain: letters, digits and hyphens, no hyphen at either end. */
@@ -109,7 +34,7 @@ label_valid(struct sv s)
 	}
 	/* A label of the name system is at most 63 octets long; a U-label
 	 * may be longer in UTF-8 than the A-label it stands for. */
-	return s.len <= 63 || has_high(s);
+	return s.len <= 63 || !utf8_is_ascii(s);
 }
 
 bool
@@ -147,7 +72,7 @@ general_literal_valid(struct sv s)
 {
 	struct sv tag = sv_cut(&s, ':');
 
-	if (!label_valid(tag) || has_high(tag) || s.len == 0) {
+	if (!label_valid(tag) || !utf8_is_ascii(tag) || s.len == 0) {
 		return false;
 	}
 	for (size_t i = 0; i < s.len; i++) {
@@ -181,7 +106,8 @@ take_dot_string(struct sv *s, struct sv *out)
 	size_t n = 0;
 	bool dot = true; /* one may not come now */
 
-	while (n < s->len && (is_atext(s->p[n]) || (s->p[n] == '.' && !dot))) {
+	while (n < s->len
+	       && (address_is_atext(s->p[n]) || (s->p[n] == '.' && !dot))) {
 		dot = s->p[n] == '.';
 		n++;
 	}
@@ -303,10 +229,10 @@ skip_route(struct sv *s)
 static enum smtp_path_result
 check_limits(struct smtp_path *path)
 {
-	path->utf8 = has_high(path->local) || has_high(path->domain);
+	path->utf8 =
+	    !utf8_is_ascii(path->local) || !utf8_is_ascii(path->domain);
 	if (path->utf8
-	    && !(smtp_utf8_valid(path->local)
-		 && smtp_utf8_valid(path->domain))) {
+	    && !(utf8_valid(path->local) && utf8_valid(path->domain))) {
 		return SMTP_PATH_NOT_UTF8;
 	}
 	if (path->local.len > SMTP_LOCAL_MAX
@@ -394,24 +320,15 @@ smtp_mailbox_parse(struct sv s, struct arena *arena, struct smtp_path *out)
 void
 smtp_path_write(const struct smtp_path *path, struct buf *to)
 {
-	struct sv rest = path->local, atoms;
+	struct sv local = path->local;
+	char *at;
 
 	if (path->kind == SMTP_PATH_NULL) {
 		return;
 	}
-	if (take_dot_string(&rest, &atoms) && rest.len == 0) {
-		buf_add_sv(to, path->local);
-	} else {
-		buf_add_char(to, '"');
-		for (size_t i = 0; i < path->local.len; i++) {
-			char c = path->local.p[i];
-
-			if (c == '"' || c == '\\') {
-				buf_add_char(to, '\\');
-			}
-			buf_add_char(to, c);
-		}
-		buf_add_char(to, '"');
+	at = buf_reserve(to, 2 * local.len + 2);
+	if (at != NULL) {
+		to->len += address_local_write(local, at);
 	}
 	if (path->kind == SMTP_PATH_MAILBOX) {
 		buf_add_char(to, '@');

@@ -68,6 +68,3 @@ void smtp_path_write(const struct smtp_path *path, struct buf *to);
 /* Domain or address literal, by the grammar.  [RFC 5321 4.1.3, 4.1.1.1] */
 bool smtp_domain_valid(struct sv s);
 bool smtp_literal_valid(struct sv s); /* with its brackets */
-
-/* Well-formed UTF-8 without surrogates and overlong forms.  [RFC 3629 4] */
-bool smtp_utf8_valid(struct sv s);

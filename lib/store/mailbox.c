@@ -6,6 +6,7 @@
 #include "store/change_priv.h"
 
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "store/head_priv.h"
 
 /* A name as the store keeps it, borrowed from `space`. */
@@ -14,45 +15,17 @@ struct clean_name {
 	struct sv s;
 };
 
-/* Length of the UTF-8 character at p, or 0.  [RFC 3629 4] */
-static size_t
-utf8_len(const unsigned char *p, size_t left)
-{
-	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-	size_t n = p[0] < 0x80		   ? 1
-		   : (p[0] & 0xe0) == 0xc0 ? 2
-		   : (p[0] & 0xf0) == 0xe0 ? 3
-		   : (p[0] & 0xf8) == 0xf0 ? 4
-					   : 0;
-
-	if (n <= 1 || n > left) {
-		return n <= left ? n : 0;
-	}
-	uint32_t c = p[0] & (0x7fu >> n);
-
-	for (size_t i = 1; i < n; i++) {
-		if ((p[i] & 0xc0) != 0x80) {
-			return 0;
-		}
-		c = c << 6 | (p[i] & 0x3f);
-	}
-	return c >= least[n] && c <= 0x10ffff && (c < 0xd800 || c > 0xdfff) ? n
-									    : 0;
-}
-
 static int
 check_text(struct sv name, struct fail *f)
 {
-	const unsigned char *p = (const unsigned char *)name.p;
+	uint32_t c = 0;
+	int rc;
 
-	for (size_t i = 0; i < name.len;) {
-		size_t n = utf8_len(p + i, name.len - i);
-
-		if (n == 0 || p[i] < 0x20 || p[i] == 0x7f) {
+	while ((rc = utf8_next(&name, &c)) != 0) {
+		if (rc < 0 || c < 0x20 || c == 0x7f) {
 			return fail_set(f, FAIL_SYNTAX,
 			    "a mailbox's name must be UTF-8 without controls");
 		}
-		i += n;
 	}
 	return 0;
 }

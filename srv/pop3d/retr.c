@@ -11,12 +11,12 @@
 #include "base/block.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "mail/header.h"
 #include "net/park.h"
 #include "pop3d/session.h"
 #include "proto/pop3_dots.h"
 #include "proto/pop3_reply.h"
-#include "proto/smtp_path.h"
 
 enum { PIECE = 64 * 1024 };
 
@@ -56,15 +56,11 @@ static bool
 needs_utf8(const struct outgoing *o)
 {
 	struct sv header = sv_sub(o->text, 0, header_size(o->text));
-	bool high = false;
 
 	if (o->s->utf8 || !pop3d.set->pop3_utf8_refuse) {
 		return false;
 	}
-	for (size_t i = 0; i < header.len; i++) {
-		high = high || ((unsigned char)header.p[i] & 0x80) != 0;
-	}
-	return high && smtp_utf8_valid(header);
+	return !utf8_is_ascii(header) && utf8_valid(header);
 }
 
 static int

@@ -1,6 +1,9 @@
 /*
- * Any octets as an address list, and as an address.
+ * Any octets as an address list, and as a local part.
  */
+#include <stdlib.h>
+#include <string.h>
+
 #include "base/mem.h"
 #include "mail/address.h"
 
@@ -32,17 +35,19 @@ check_list(const struct address_list *l)
 	ASSERT(!in_group);
 }
 
-/* What quoting makes is valid and means the same. */
+/* What is quoted stays one local part, whatever is in it. */
 static void
 check_local(struct sv local)
 {
-	struct buf quoted = {.len = 0}, plain = {.len = 0};
+	char *wire = xmalloc(2 * local.len + 4);
+	size_t n = address_local_write(local, wire);
+	struct sv before, behind;
 
-	address_local_quote(local, &quoted);
-	address_local_unquote(buf_sv(&quoted), &plain);
-	ASSERT(sv_eq(buf_sv(&plain), local));
-	buf_deinit(&quoted);
-	buf_deinit(&plain);
+	ASSERT(n >= local.len && n <= 2 * local.len + 2);
+	memcpy(wire + n, "@x", 2);
+	ASSERT(address_split(sv_make(wire, n + 2), &before, &behind));
+	ASSERT(before.len == n && sv_eq(behind, SV("x")));
+	free(wire);
 }
 
 int
@@ -50,7 +55,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct sv text = sv_make(data, size);
 	struct arena arena = {.head = NULL};
-	struct buf a = {.len = 0}, b = {.len = 0};
 	struct address_list list;
 	struct sv local, domain;
 
@@ -62,14 +66,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_list(&list);
 	arena_deinit(&arena);
 	(void)address_split(text, &local, &domain);
-	(void)address_domain_valid(domain, true);
-	(void)address_local_valid(local, false);
 	check_local(local);
-	if (address_canonical(text, &a)) {
-		ASSERT(address_canonical(buf_sv(&a), &b));
-		ASSERT(sv_eq(buf_sv(&a), buf_sv(&b)));
-	}
-	buf_deinit(&a);
-	buf_deinit(&b);
 	return 0;
 }

@@ -3,6 +3,7 @@
  * first line of the input is the charset's name.
  */
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "mail/charset.h"
 #include "mail/encoded.h"
 #include "mail/transfer.h"

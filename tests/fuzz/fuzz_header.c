@@ -3,6 +3,7 @@
  * subjects and trace fields are read from each.
  */
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "mail/charset.h"
 #include "mail/header.h"
 #include "mail/param.h"

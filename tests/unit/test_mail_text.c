@@ -226,24 +226,6 @@ charsets_are_known_or_not(void **state)
 	}
 }
 
-static void
-utf8_is_cut_between_characters(void **state)
-{
-	struct sv s = SV("a\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80");
-	static const size_t want[] = {0, 1, 1, 3, 3, 3, 6, 6, 6, 6, 10};
-
-	(void)state;
-	for (size_t max = 0; max < COUNT_OF(want); max++) {
-		assert_int_equal(utf8_cut(s, max).len, want[max]);
-	}
-	assert_int_equal(utf8_cut(SV("\x80\x80\x80\x80\x80"), 4).len, 4);
-	assert_true(utf8_valid(s));
-	assert_false(utf8_valid(sv_sub(s, 0, 2)));
-	assert_int_equal(utf8_length(SV("\xf0\x9f\x98\x80")), 4);
-	assert_int_equal(utf8_length(SV("\xf4\x90\x80\x80")), 0);
-	assert_int_equal(utf8_length(SV("\xe0\x80\x80")), 0);
-}
-
 /* [RFC 5051 2] */
 static void
 casemap_gives_titlecase_decomposed(void **state)
@@ -703,7 +685,6 @@ main(void)
 	    cmocka_unit_test(strict_base64_takes_one_form_only),
 	    cmocka_unit_test(charsets_become_utf8),
 	    cmocka_unit_test(charsets_are_known_or_not),
-	    cmocka_unit_test(utf8_is_cut_between_characters),
 	    cmocka_unit_test(casemap_gives_titlecase_decomposed),
 	    cmocka_unit_test(encoded_words_are_decoded),
 	    cmocka_unit_test(text_is_encoded_in_words_of_75_octets),

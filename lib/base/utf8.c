@@ -1,9 +1,6 @@
-/*
- * UTF-8 as RFC 3629 has it, and i;unicode-casemap over it.
- */
-#include <utf8proc.h>
+#include "base/utf8.h"
 
-#include "mail/charset_priv.h"
+#include <string.h>
 
 /* Octets of the character that begins with `c`; 0 if none does. */
 static size_t
@@ -53,7 +50,7 @@ utf8_expected(struct sv s)
 }
 
 size_t
-ascii_run(struct sv s)
+utf8_ascii_run(struct sv s)
 {
 	size_t i = 0;
 	uint64_t eight;
@@ -73,7 +70,7 @@ ascii_run(struct sv s)
 bool
 utf8_valid(struct sv s)
 {
-	size_t i = ascii_run(s);
+	size_t i = utf8_ascii_run(s);
 
 	while (i < s.len) {
 		size_t n = utf8_length(sv_from(s, i));
@@ -82,7 +79,7 @@ utf8_valid(struct sv s)
 			return false;
 		}
 		i += n;
-		i += ascii_run(sv_from(s, i));
+		i += utf8_ascii_run(sv_from(s, i));
 	}
 	return true;
 }
@@ -103,6 +100,28 @@ utf8_cut(struct sv s, size_t max)
 		n = max; /* no UTF-8: cut anywhere */
 	}
 	return sv_sub(s, 0, n);
+}
+
+int
+utf8_next(struct sv *s, uint32_t *out)
+{
+	size_t n = utf8_length(*s);
+	uint32_t c;
+
+	if (s->len == 0) {
+		return 0;
+	}
+	if (n == 0) {
+		*s = sv_from(*s, 1);
+		return -1;
+	}
+	c = (unsigned char)s->p[0] & (n == 1 ? 0x7f : 0x7fU >> n);
+	for (size_t i = 1; i < n; i++) {
+		c = c << 6 | ((unsigned char)s->p[i] & 0x3f);
+	}
+	*s = sv_from(*s, n);
+	*out = c;
+	return 1;
 }
 
 void
@@ -131,62 +150,4 @@ utf8_encode(uint32_t c, struct buf *to)
 		n = 4;
 	}
 	buf_add(to, out, n);
-}
-
-/* Titlecase and decompose the character of `n` octets. */
-static void
-casemap_one(struct sv s, size_t n, struct buf *to)
-{
-	enum { LONGEST = 32 }; /* U+FDFA gives 18 */
-	utf8proc_int32_t out[LONGEST];
-	utf8proc_int32_t c;
-	utf8proc_ssize_t got;
-	int last = 0;
-
-	(void)utf8proc_iterate(
-	    (const utf8proc_uint8_t *)s.p, (utf8proc_ssize_t)n, &c);
-	got = utf8proc_decompose_char(utf8proc_totitle(c), out, LONGEST,
-	    UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT, &last);
-	if (got < 0 || got > LONGEST) {
-		buf_add(to, s.p, n);
-		return;
-	}
-	for (utf8proc_ssize_t i = 0; i < got; i++) {
-		utf8_encode((uint32_t)out[i], to);
-	}
-}
-
-static void
-casemap_ascii(struct sv s, struct buf *to)
-{
-	char *out = buf_reserve(to, s.len);
-
-	if (out == NULL) {
-		return;
-	}
-	for (size_t i = 0; i < s.len; i++) {
-		out[i] = ascii_upper(s.p[i]);
-	}
-	to->len += s.len;
-}
-
-void
-charset_casemap(struct sv utf8, struct buf *to)
-{
-	size_t i = 0;
-
-	while (i < utf8.len) {
-		size_t run = ascii_run(sv_from(utf8, i));
-		struct sv rest = sv_from(utf8, i + run);
-		size_t n = utf8_length(rest);
-
-		casemap_ascii(sv_sub(utf8, i, run), to);
-		if (n > 0) {
-			casemap_one(rest, n, to);
-		} else if (rest.len > 0) {
-			buf_add_char(to, rest.p[0]);
-			n = 1;
-		}
-		i += run + n;
-	}
 }
