@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "store/head_priv.h"
 #include "store/hint.h"
+#include "store/packs_priv.h"
 #include "store/watch_priv.h"
 
 enum { WEIGHT_MESSAGE = 160 }; /* octets, with its share of the rest */
@@ -92,6 +93,7 @@ account_free(struct account *a)
 		replay_deinit(&a->replay);
 	}
 	head_unref(&a->head);
+	packset_unref(&a->packs);
 	fs_close(a->store->fs, &a->dir);
 	lock_deinit(&a->lock);
 	free(a);

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "store/journal_priv.h"
 #include "store/mutate_priv.h"
+#include "store/packs_priv.h"
 
 enum { ROTATE_TRIES = 4 };
 
@@ -80,21 +81,43 @@ is_young(struct account *a, const struct seg_name *name)
 		      > fs_now_ms(s->fs);
 }
 
-/* Ascending, so that what is left is always the end of the chain. */
+/* The oldest segments, numbered below `below`, that may go by their age: all
+ * numbered below *end. */
+static size_t
+old_segments(struct account *a, const struct seg_name *names, size_t n,
+    uint64_t below, uint64_t *end)
+{
+	size_t i = 0;
+
+	while (i < n && names[i].number < below && !is_young(a, &names[i])) {
+		i++;
+	}
+	/* Of several with one number, all or none. */
+	while (i > 0 && i < n && names[i - 1].number == names[i].number) {
+		i--;
+	}
+	*end = i == 0 ? 0 : names[i - 1].number + 1;
+	return i;
+}
+
+/* Ascending, so that what is left is always the end of the chain; and not
+ * before their digests are in packs. */
 static int
 remove_segments(struct account *a, uint64_t below, struct fail *f)
 {
 	struct seg_name *names;
+	uint64_t end;
 	size_t n;
 	int rc = 0;
 
 	if (journal_list(a, &names, &n, f) != 0) {
 		return -1;
 	}
-	for (size_t i = 0; rc == 0 && i < n && names[i].number < below; i++) {
-		if (is_young(a, &names[i])) {
-			break;
-		}
+	n = old_segments(a, names, n, below, &end);
+	if (n != 0) {
+		rc = packs_keep(a, end, f);
+	}
+	for (size_t i = 0; rc == 0 && i < n; i++) {
 		rc = remove_segment(a, &names[i], f);
 	}
 	free(names);

@@ -12,7 +12,8 @@
  * and below an account:
  *
  *	journal/<number>.<random>	segments	[segment_priv.h]
- *	snap/<place>.<random>/		snapshots
+ *	snap/<place>.<random>/		snapshots	[snapshot_priv.h]
+ *	pack/<lo>-<hi>.<random>		digests		[pack_priv.h]
  *	box/<mailbox id>/<placement>	message files
  *	by-name/, box/<id>/.name	for people: a cache
  *	head				newest segment, names, usage: a hint
@@ -45,6 +46,7 @@ enum {
 
 struct head;
 struct hint;
+struct packset;
 struct upkeep;
 
 struct store {
@@ -113,6 +115,7 @@ struct account {
 	unsigned next_firm GUARDED_BY(lock);
 	struct pending *pending GUARDED_BY(lock);
 	struct head *head GUARDED_BY(lock); /* NULL: not read */
+	struct packset *packs GUARDED_BY(lock); /* NULL: not looked for */
 	/* What usage_estimate() has counted so far; 0: nothing. */
 	struct usage counted GUARDED_BY(lock);
 	struct seg_name counted_in GUARDED_BY(lock);

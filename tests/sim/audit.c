@@ -114,15 +114,47 @@ audit_msg(struct audit *d, const struct mbox *m, const struct msg *msg)
 	buf_deinit(&want);
 }
 
+/* In the journal or in a pack; only damage may take it. */
+static void
+audit_digest(
+    struct audit *d, struct digest_reader *digests, const struct msg *msg)
+{
+	struct buf want = {.len = 0};
+	struct sv got;
+	uint32_t k;
+	struct fail f;
+
+	if (msg->digest_at == 0 || !content_of_size(msg->size, &k)) {
+		return;
+	}
+	content_digest(k, &want);
+	if (digest_reader_get(digests, msg, &got, &f) != 0) {
+		if (!d->w->damaged) {
+			violation(&d->w->oracle,
+			    "(5) account %u UID %u: no digest: %s", d->a,
+			    msg->uid, f.text);
+		}
+	} else if (!sv_eq(got, buf_sv(&want))) {
+		violation(&d->w->oracle,
+		    "(1) account %u UID %u: not the digest of message %u", d->a,
+		    msg->uid, k);
+	}
+	buf_deinit(&want);
+}
+
 static void
 audit_files(struct audit *d)
 {
 	for (size_t i = 0; i < view_mboxes(d->view); i++) {
 		const struct mbox *m = view_mbox_at(d->view, i);
+		struct digest_reader *digests =
+		    digest_reader_new(d->account, d->view, m);
 
 		for (uint32_t k = 0; k < m->exists; k++) {
 			audit_msg(d, m, mbox_msg(m, k));
+			audit_digest(d, digests, mbox_msg(m, k));
 		}
+		digest_reader_free(&digests);
 	}
 }
 
@@ -228,7 +260,7 @@ struct names {
 	struct world *w;
 	struct map known; /* paths that may be */
 	unsigned a;
-	unsigned segments, snapshots;
+	unsigned segments, snapshots, packs;
 };
 
 static void
@@ -253,6 +285,10 @@ name_left(void *arg, const char *path, bool is_dir)
 	}
 	if (strncmp(below, "snap/", 5) == 0) {
 		n->snapshots += is_dir;
+		return;
+	}
+	if (strncmp(below, "pack/", 5) == 0) {
+		n->packs++;
 		return;
 	}
 	if (strncmp(below, "tmp/", 4) == 0
@@ -286,10 +322,11 @@ nothing_is_left(struct world *w, unsigned a)
 		(void)snprintf(path, sizeof(path), "accounts/%.2s/%s",
 		    world_account(a), world_account(a));
 		simfs_walk(w->fs, path, false, name_left, &n);
-		if (n.snapshots > 2 || n.segments > 4) {
+		if (n.snapshots > 2 || n.segments > 4 || n.packs > 8) {
 			violation(&w->oracle,
-			    "(7) account %u: %u snapshots and %u segments left",
-			    a, n.snapshots, n.segments);
+			    "(7) account %u: %u snapshots, %u segments and %u "
+			    "packs left",
+			    a, n.snapshots, n.segments, n.packs);
 		}
 		audit_close(&d);
 	}

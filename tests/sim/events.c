@@ -119,8 +119,8 @@ struct victim {
 	unsigned n;
 };
 
-/* Snapshots and the hint: whatever becomes of one of their files, nothing is
- * lost. */
+/* Snapshots, packs and the hint: whatever becomes of one of their files,
+ * nothing is lost. */
 static void
 maybe_victim(void *arg, const char *path, bool is_dir)
 {
@@ -128,7 +128,9 @@ maybe_victim(void *arg, const char *path, bool is_dir)
 	const char *below = path + strlen("accounts/xx/") + ACCOUNT_ID_LEN;
 
 	if (!is_dir
-	    && (strncmp(below, "/snap/", 6) == 0 || strcmp(below, "/head") == 0)
+	    && (strncmp(below, "/snap/", 6) == 0
+		|| strncmp(below, "/pack/", 6) == 0
+		|| strcmp(below, "/head") == 0)
 	    && rng_below(v->rng, ++v->n) == 0) {
 		(void)snprintf(v->path, sizeof(v->path), "%s", path);
 	}

@@ -1,0 +1,60 @@
+/*
+ * packs: all of an account's packs, and making them.
+ *
+ * Before segments of the journal are collected, the digests in them go into a
+ * pack; so packs span the places from the first to where the journal begins,
+ * and what is not in one is in the journal.  A pack is spanned by another if
+ * that says that it holds all of its places; then it is removed.
+ *
+ * Two collectors may make packs of the same places.  Either will do, since
+ * what was live or buried when the later one looked was so when the earlier
+ * one did.  None says more than it holds: whoever makes one lists the
+ * segments first and the packs then.  A segment that was not listed had been
+ * collected before, so a pack of it, or one that spans that, was listed.  If
+ * a file of either list has gone when it is to be read, both are listed anew.
+ *
+ * Many small packs would be slow to search, and one large one slow to make
+ * anew each day.  So each pack is kept larger than all younger ones together:
+ * a new one takes up those that are not.  Then there are at most as many as
+ * the largest can be halved, and a digest is written again only into a pack
+ * at least twice as large.
+ *
+ * Threads: a packset is immutable; a finder is owned by one runner.
+ */
+#pragma once
+
+#include "store/pack_priv.h"
+
+struct packset {
+	_Atomic unsigned refs;
+	struct pack **pack; /* owned; by rising lo and hi, none spanned */
+	size_t n;
+	struct pack_name *spanned; /* owned: those to be removed */
+	size_t n_spanned;
+};
+
+struct packset *packset_ref(struct packset *s);
+void packset_unref(struct packset **s);
+
+/* Behind the last place that a pack has; 0: there is none. */
+place_t packset_end(const struct packset *s);
+
+/* The account's packs, a reference: those last seen, or with `anew` those
+ * that are there now. */
+int packset_get(struct account *a, bool anew, struct packset **out,
+    struct fail *f) MUST_CHECK;
+
+/* Digests in a set, by place. */
+struct pack_finder;
+struct pack_finder *pack_finder_new(struct account *a, struct packset *s);
+void pack_finder_free(struct pack_finder **p);
+/* As pack_reader_get(). */
+int pack_finder_get(struct pack_finder *p, place_t place, struct sv *out,
+    bool *bad, struct fail *f) MUST_CHECK;
+
+/*
+ * Every digest of the account whose record is in a segment numbered below
+ * `below` is in a pack, and that on disk.  Removes packs that are spanned.
+ * FAIL_LIMIT: no room.
+ */
+int packs_keep(struct account *a, uint64_t below, struct fail *f) MUST_CHECK;

@@ -1,0 +1,176 @@
+/*
+ * Packs: any octets give digests or nothing, and what is read stays inside.
+ *
+ * The first octet says what follows: an index block and an unpacked data
+ * block (their checksums are made right here, so that what they guard is
+ * reached), or a whole file.
+ */
+#include <endian.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "base/mem.h"
+#include "store/fs.h"
+#include "store/pack_priv.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* ---- one file ---- */
+
+static struct sv file;
+
+static int
+one_open(struct fs *fs, int dir, const char *path, int flags, unsigned mode)
+{
+	(void)fs;
+	(void)dir;
+	(void)path;
+	(void)flags;
+	(void)mode;
+	return 3;
+}
+
+static int
+one_close(struct fs *fs, int fd)
+{
+	(void)fs;
+	(void)fd;
+	return 0;
+}
+
+static ssize_t
+one_pread(struct fs *fs, int fd, void *to, size_t len, uint64_t at)
+{
+	struct sv s = at < file.len ? sv_sub(file, (size_t)at, len) : SV_EMPTY;
+
+	(void)fs;
+	(void)fd;
+	if (s.len != 0) {
+		memcpy(to, s.p, s.len);
+	}
+	return (ssize_t)s.len;
+}
+
+static int
+one_stat(struct fs *fs, int fd, struct fs_stat *out)
+{
+	(void)fs;
+	(void)fd;
+	*out = (struct fs_stat){.size = file.len};
+	return 0;
+}
+
+static const struct fs_ops one_ops = {
+    .open = one_open,
+    .close = one_close,
+    .pread = one_pread,
+    .stat = one_stat,
+};
+
+static void
+try_places(struct pack_reader *r, const struct pack *p)
+{
+	for (size_t i = 0; i < p->n_index && i < 16; i++) {
+		for (place_t k = 0; k < 8; k++) {
+			struct sv digest;
+			struct fail f;
+			bool bad;
+			int rc = pack_reader_get(
+			    r, p->index[i].first + k, &digest, &bad, &f);
+
+			ASSERT(rc == 0 || rc == 1);
+			ASSERT(digest.len <= PACK_RAW_MAX);
+			ASSERT(digest.len == 0
+			       || crc32c(0, digest.p, digest.len) + 1 != 0
+			       || rc == 1); /* read all of it */
+		}
+	}
+}
+
+static void
+try_file(struct sv s)
+{
+	struct fs fs = {.ops = &one_ops};
+	struct pack_name name = {.lo = 0};
+	struct pack *p;
+	struct fail f;
+	uint64_t whole;
+
+	file = s;
+	/* Of the name that it says it has. */
+	if (s.len >= PACK_TRAILER) {
+		memcpy(&name, s.p + s.len - PACK_TRAILER + 8, sizeof(name));
+		name.lo = le64toh(name.lo);
+		name.hi = le64toh(name.hi);
+		name.random = le64toh(name.random);
+	}
+	if (pack_open(&fs, 0, &name, &p, &f) != 0) {
+		return;
+	}
+	struct pack_reader *r = pack_reader_new(&fs, 0, p);
+
+	try_places(r, p);
+	ASSERT(pack_reader_check(r, &whole, &f) == 0);
+	pack_reader_free(&r);
+	pack_free(&p);
+}
+
+/* ---- parts ---- */
+
+static void
+try_index(struct sv s)
+{
+	struct pack_entry *e = xcalloc(PACK_ENTRIES, sizeof(*e));
+	struct buf stored = {.len = 0};
+	uint32_t crc = htole32(crc32c(0, s.p, s.len));
+	size_t n = 0;
+
+	buf_add(&stored, &crc, sizeof(crc));
+	buf_add_sv(&stored, s);
+	if (pack_index_read(buf_sv(&stored), 1000, e, &n)) {
+		ASSERT(n <= PACK_ENTRIES);
+		for (size_t i = 0; i < n; i++) {
+			ASSERT(e[i].slot < PACK_SLOTS
+			       && e[i].stored <= PACK_STORED_MAX);
+			ASSERT(i == 0 || e[i].place > e[i - 1].place);
+		}
+	}
+	buf_deinit(&stored);
+	free(e);
+}
+
+static void
+try_slots(struct sv raw)
+{
+	for (uint32_t i = 0; i <= PACK_SLOTS; i++) {
+		struct sv digest;
+
+		if (pack_slot(raw, i, &digest)) {
+			ASSERT(digest.len <= raw.len && digest.p >= raw.p
+			       && digest.p + digest.len <= raw.p + raw.len);
+		}
+	}
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	if (size == 0) {
+		return 0;
+	}
+	struct sv rest = sv_make(data + 1, size - 1);
+
+	switch (data[0] % 3) {
+	case 0:
+		try_file(rest);
+		break;
+	case 1:
+		try_index(rest);
+		break;
+	default: /* a number, not an enum */
+		try_slots(rest);
+		break;
+	}
+	return 0;
+}
