@@ -52,8 +52,8 @@ bool named_has(
 /* Every message file there is; `each` returns false to stop. */
 struct found {
 	uint64_t folder;
-		struct placement placement;
-	uint64_t size; /* that its name says */
+	struct placement placement;
+	uint64_t size;	  /* that its name says */
 	const char *path; /* below the account; borrowed */
 };
 typedef bool found_fn(void *arg, const struct found *file);

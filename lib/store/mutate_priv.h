@@ -32,7 +32,7 @@ enum mutation {
 	F10B = 13, /* flush segment n before the first flush in n+1 */
 	F10C = 14, /* flush the segment with the floor before unlinking */
 	F8B = 16,  /* a segment's key is a secret */
-		F31 = 15,  /* new incarnation, new segment */
+	F31 = 15,  /* new incarnation, new segment */
 	F12B = 17, /* a restored copy's mailboxes get a new UIDVALIDITY */
 };
 

@@ -47,8 +47,8 @@ enum {
 	SEG_ALLOCATE = 48 * 1024,    /* room kept ahead of the end */
 	SEG_RESERVE = 16 * 1024,     /* of it, not for ADD */
 	SEG_NAME_SIZE = 10 + 1 + 16 + 1,
-		SEG_PLACE_BITS = 24, /* offset within a segment */
-	SEG_RESTORED = 1,    /* of the header's flags */
+	SEG_PLACE_BITS = 24,		     /* offset within a segment */
+	SEG_RESTORED = 1,		     /* of the header's flags */
 	SEG_ALL = (1 << SEG_PLACE_BITS) - 1, /* behind all of its records */
 };
 
@@ -62,7 +62,7 @@ struct seg_header {
 	uint64_t key[2];
 	int64_t floor_ms;
 	place_t purge;
-		int64_t created_ms;
+	int64_t created_ms;
 	bool restored; /* the one before was not the file that it says */
 };
 

@@ -289,8 +289,7 @@ patterns_agree_with_their_definition(void **state)
 	(void)state;
 	for (size_t round = 0; round < 20000; round++) {
 		char pattern[8], name[8];
-		struct sv p = {pattern, round % sizeof(pattern)};
-		struct sv s = {name, round / 8 % sizeof(name)};
+		struct sv p, s;
 		struct arena arena = {0};
 		struct imap_match *m;
 
@@ -299,6 +298,8 @@ patterns_agree_with_their_definition(void **state)
 			pattern[i] = in_pattern[(seed >> 16) % 5];
 			name[i] = in_name[(seed >> 24) % 3];
 		}
+		p = sv_make(pattern, round % sizeof(pattern));
+		s = sv_make(name, round / 8 % sizeof(name));
 		m = imap_match_new(&arena, SV_EMPTY, p, '/');
 		assert_int_equal(imap_match(m, s), matches_slowly(p, s));
 		arena_deinit(&arena);

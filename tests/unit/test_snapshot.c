@@ -21,9 +21,10 @@ static place_t next_place;
 static void
 apply(struct replay *r, enum record_type type, struct buf *body)
 {
-	struct record rec = {.place = next_place++,
+	place_t place = next_place++;
+	struct record rec = {.place = place,
 	    .type = type,
-	    .time_ms = 1767225600000 + (int64_t)(next_place & 0xffff),
+	    .time_ms = 1767225600000 + (int64_t)(place & 0xffff),
 	    .body = buf_sv(body)};
 
 	replay_apply(r, &rec, NULL);

@@ -37,19 +37,18 @@ teardown(void **state)
 static void
 add(struct spool *m, size_t n)
 {
+	uint64_t at = spool_size(m);
+	struct buf piece = {0};
 	struct fail f;
 
-	while (n > 0) {
-		char piece[1000];
-		size_t len = n < sizeof(piece) ? n : sizeof(piece);
-		uint64_t at = spool_size(m);
-
-		for (size_t i = 0; i < len; i++) {
-			piece[i] = (char)((at + i) % 251);
+	for (size_t i = 0; i < n; i++) {
+		buf_add_char(&piece, (char)((at + i) % 251));
+		if (piece.len == 1000 || i + 1 == n) {
+			assert_int_equal(spool_add(m, buf_sv(&piece), &f), 0);
+			buf_clear(&piece);
 		}
-		assert_int_equal(spool_add(m, sv_make(piece, len), &f), 0);
-		n -= len;
 	}
+	buf_deinit(&piece);
 }
 
 static void

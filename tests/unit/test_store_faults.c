@@ -29,6 +29,12 @@ struct faulty {
 	bool sick; /* it has happened; a full disk stays full */
 };
 
+static void
+strike_after(struct faulty *x, int calls)
+{
+	x->in = calls;
+}
+
 static bool
 strikes(struct fs *fs, enum fault fault)
 {
@@ -343,7 +349,7 @@ run_with(enum fault fault, int in)
 	x->fs.ops = &faulty_ops;
 	OK(fs_real_open(fx->root, &x->real, &f));
 	x->fault = fault;
-	x->in = in;
+	strike_after(x, in);
 	if (store_open(&fx->conf, &x->fs, &store, &f) == 0) {
 		script(store, &p);
 		store_close(&store);
@@ -385,11 +391,11 @@ after_a_failed_flush_nothing_is_acknowledged(void **state)
 
 	store_close(&fx->store);
 	OK(fs_real_open(fx->root, &x.real, &f));
-	x.in = -1;
+	strike_after(&x, -1);
 	OK(store_open(&fx->conf, &x.fs, &store, &f));
 	try_deliver(store, &p);
 	assert_int_equal(p.inbox, 1);
-	x.in = 0;
+	strike_after(&x, 0);
 	try_deliver(store, &p);
 	/* The next flush would say yes: it is not believed. */
 	try_deliver(store, &p);
