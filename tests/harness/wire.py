@@ -375,6 +375,16 @@ class Pop3(Wire):
         self.ok(command)
         return self.body()
 
+    def bulk(self, command):
+        """The octets of a multi-line answer, however many lines it has."""
+        self.ok(command)
+        self._in[:0] = b"\r\n"
+        while not self._in.endswith(b"\r\n.\r\n"):
+            self._fill()
+        data = bytes(self._in[2:-3])
+        self._in.clear()
+        return re.sub(rb"(?m)^\.", b"", data)
+
     def retr(self, number):
         """The octets of a message."""
         return b"".join(line + b"\r\n" for line in self.multi(f"RETR {number}"))
