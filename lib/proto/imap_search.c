@@ -448,7 +448,8 @@ imap_lex_search(struct imap_lex *lex, struct imap_search_args *out)
 	    && lex_return(lex, out) != 0) {
 		return -1;
 	}
-	if (imap_lex_take_word(lex, SV("CHARSET"))
+	out->has_charset = imap_lex_take_word(lex, SV("CHARSET"));
+	if (out->has_charset
 	    && (imap_lex_sp(lex) != 0
 		|| imap_lex_astring(lex, &out->charset) != 0
 		|| imap_lex_sp(lex) != 0)) {

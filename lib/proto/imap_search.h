@@ -74,11 +74,12 @@ enum imap_search_return { /* bits */
 };
 
 struct imap_search_args {
-	struct sv charset; /* empty: none named */
-	bool extended;	   /* RETURN was given: answer ESEARCH */
-	unsigned returns;  /* enum imap_search_return; () counts as ALL */
-	bool modseq;	   /* a MODSEQ key occurs */
-	bool eight_bit;	   /* a text to look for is not ASCII */
+	bool has_charset;
+	struct sv charset;
+	bool extended;	  /* RETURN was given: answer ESEARCH */
+	unsigned returns; /* enum imap_search_return; () counts as ALL */
+	bool modseq;	  /* a MODSEQ key occurs */
+	bool eight_bit;	  /* a text to look for is not ASCII */
 	struct imap_search *tree;
 };
 

@@ -87,8 +87,7 @@ prepare_text(struct matcher *m, struct node *n)
 {
 	struct buf utf8 = {0};
 
-	charset_to_utf8(
-	    m->args->charset.len != 0 ? m->args->charset : SV("UTF-8"),
+	charset_to_utf8(m->args->has_charset ? m->args->charset : SV("UTF-8"),
 	    n->key->text, &utf8);
 	search_key_init(&n->text, buf_sv(&utf8));
 	buf_deinit(&utf8);
@@ -180,9 +179,10 @@ compile(struct matcher *m, const struct imap_search *key, struct node **out)
 }
 
 static bool
-charset_ok(struct command *cmd, struct sv name)
+charset_ok(struct command *cmd, const struct imap_search_args *args)
 {
-	if (name.len == 0 || charset_known(name)) {
+	if (!args->has_charset
+	    || (args->charset.len != 0 && charset_known(args->charset))) {
 		return true;
 	}
 	reply_no(cmd, "BADCHARSET (UTF-8 US-ASCII)", "Unknown charset");
@@ -195,7 +195,7 @@ matcher_new(struct command *cmd, const struct imap_search_args *args)
 	struct imap *im = cmd->im;
 	struct matcher *m;
 
-	if (!charset_ok(cmd, args->charset)) {
+	if (!charset_ok(cmd, args)) {
 		return NULL;
 	}
 	m = arena_alloc(&cmd->arena, sizeof(*m));
