@@ -6,8 +6,9 @@
  * look-ups, password hashing.  lib/net sets the hooks, so that another thread
  * takes the place of the one that sleeps; elsewhere they do nothing.
  *
- * Brackets do not nest, and no lock of lib/base/lock.h and no c_*() call
- * stands between the two.
+ * An operation of several such calls may have a bracket round all of it: one
+ * within another does nothing.  No c_*() call stands between the two, and no
+ * lock of lib/base/lock.h is held where one begins or ends.
  *
  * Threads: hooks are set once, before sessions run; a library's own thread
  * may run already, for which they do nothing.

@@ -149,7 +149,7 @@ turn(struct session *s)
 static unsigned
 rest(struct session *s, unsigned mask)
 {
-	ASSERT(lock_none_held());
+	ASSERT(lock_none_held() && !worker_blocks());
 	s->rest_mask = (uint8_t)mask;
 	co_suspend(s->co);
 	return slot_take(s, mask);
@@ -226,10 +226,16 @@ park_burst_begin(struct session *s, int64_t now)
 	s->burst_from = now;
 }
 
+/* To the tail of the queue; but not for nobody: a worker that waits for
+ * events takes all that could run in our place. */
 static void
 yield(struct session *s)
 {
-	ASSERT(lock_none_held());
+	ASSERT(lock_none_held() && !worker_blocks());
+	if (worker_is_spare()) {
+		park_burst_begin(s, clock_mono_ns());
+		return;
+	}
 	s->yields = true;
 	co_suspend(s->co);
 	park_burst_begin(s, clock_mono_ns());

@@ -65,6 +65,7 @@ static struct {
     .lock = LOCK_INITIALIZER(LOCK_PARK), .called = PTHREAD_COND_INITIALIZER};
 
 static _Thread_local bool is_worker;
+static _Thread_local unsigned brackets; /* open ones of this thread */
 
 /* ---- the run queue ---- */
 
@@ -122,9 +123,9 @@ queue_pop(void)
 }
 
 bool
-worker_others_wait(void)
+worker_is_spare(void)
 {
-	return atomic_load_explicit(&queue.n, memory_order_relaxed) != 0;
+	return atomic_load_explicit(&pool.waiting, memory_order_relaxed) != 0;
 }
 
 /* ---- the epoll set ---- */
@@ -309,19 +310,24 @@ leave_place(void)
 static void
 on_block_begin(void)
 {
-	if (!is_worker) {
-		return;
+	if (is_worker && brackets++ == 0) {
+		atomic_fetch_sub(&pool.running, 1);
+		fill_place();
 	}
-	atomic_fetch_sub(&pool.running, 1);
-	fill_place();
 }
 
 static void
 on_block_end(void)
 {
-	if (is_worker) {
+	if (is_worker && --brackets == 0) {
 		atomic_fetch_add(&pool.running, 1);
 	}
+}
+
+bool
+worker_blocks(void)
+{
+	return brackets != 0;
 }
 
 static void *

@@ -45,7 +45,10 @@ void worker_queue(struct session *s);
 int worker_arm(
     struct session *s, int fd, bool *registered, uint32_t events) MUST_CHECK;
 
-/* Something else is waiting to run, as far as is known without asking. */
-bool worker_others_wait(void);
+/* A worker waits for events: what can run is run, whoever goes on. */
+bool worker_is_spare(void);
+
+/* Is this thread between block_begin() and block_end()? */
+bool worker_blocks(void);
 
 void worker_stats(struct park_stats *out); /* threads, running, turns */

@@ -59,7 +59,8 @@ spin(void)
 	}
 }
 
-/* In the kernel, so to speak, until the test releases it. */
+/* In the kernel, so to speak, until the test releases it: an operation of
+ * calls that have brackets of their own. */
 static void
 hold(void)
 {
@@ -67,7 +68,9 @@ hold(void)
 
 	block_begin();
 	while (atomic_load(&counts.release) == 0) {
+		block_begin();
 		(void)nanosleep(&pause, NULL);
+		block_end();
 	}
 	block_end();
 }
