@@ -15,6 +15,8 @@ GREETINGS = {"imap": b"* OK", "imaps": b"* OK", "pop3": b"+OK",
              "pop3s": b"+OK", "lmtp": b"220 ", "smtp": b"220 ",
              "submission": b"220 ", "submissions": b"220 "}
 # LISTEN_PID is the process id of the program that sh becomes.
+# Unix-domain sockets, by the last part of their paths.
+PATHS = {"handover": "handover", "lmtp-local": "lmtp"}
 START = 'LISTEN_PID=$$ exec "$@"'
 
 
@@ -36,9 +38,9 @@ def sockets_of(program):
 
 
 def listener(home, name):
-    if name == "handover":
+    if name in PATHS:
         s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        s.bind(os.path.join(home, "run/handover"))
+        s.bind(os.path.join(home, "run", PATHS[name]))
     else:
         s = socket.socket()
         s.bind(("127.0.0.1", 0))
@@ -71,10 +73,17 @@ def start_activated(p, program, sockets):
     return process
 
 
+def test_units_open_the_paths_that_programs_use():
+    for name, last in PATHS.items():
+        keys = unit(os.path.join(UNITS, f"postroom-{name}.socket"))
+        assert keys["ListenStream"] == f"/var/lib/postroom/run/{last}"
+        assert keys["SocketMode"] == "0660"
+
+
 def test_every_port_has_its_unit():
     names = [name for program in ("imapd", "pop3d", "lmtpd", "smtpd")
              for name in sockets_of(program)]
-    assert sorted(names) == sorted([*GREETINGS, "handover"])
+    assert sorted(names) == sorted([*GREETINGS, *PATHS])
     assert len(glob.glob(os.path.join(UNITS, "*.socket"))) == len(names)
 
 
@@ -86,7 +95,7 @@ def test_a_program_takes_the_sockets_of_its_units(make_server, program):
     sockets = {name: listener(p.home, name) for name in sockets_of(program)}
     process = start_activated(p, program, sockets)
     for name, s in sockets.items():
-        if name == "handover":
+        if name in PATHS:
             continue
         with wire.Wire("127.0.0.1", s.getsockname()[1]) as c:
             if name in ("imaps", "pop3s", "submissions"):
@@ -97,6 +106,6 @@ def test_a_program_takes_the_sockets_of_its_units(make_server, program):
     # They are systemd's: neither closed for others nor removed.
     for name, s in sockets.items():
         assert s.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
-        if name == "handover":
+        if name in PATHS:
             assert os.path.exists(s.getsockname())
         s.close()
