@@ -119,6 +119,22 @@ child_args(
 	return args;
 }
 
+/* A program that is not there would be tried in vain until
+ * process.start_time is over. */
+static int
+find_programs(const char *bin_dir, struct arena *arena, struct fail *f)
+{
+	for (size_t i = 0; i < COUNT_OF(programs); i++) {
+		const char *path =
+		    arena_printf(arena, "%s/%s", bin_dir, programs[i].name);
+
+		if (access(path, X_OK) != 0) {
+			return fail_sys(f, "program %s", path);
+		}
+	}
+	return 0;
+}
+
 static void
 ready(void)
 {
@@ -143,6 +159,9 @@ run_programs(const struct settings *set, const struct options *opt,
 	    .ready = ready,
 	};
 
+	if (find_programs(conf.plan.bin_dir, arena, f) != 0) {
+		return -1;
+	}
 	for (size_t i = 0; i < COUNT_OF(programs); i++) {
 		children[i].name = programs[i].name;
 		if (open_sockets(

@@ -11,7 +11,7 @@ import tempfile
 import pytest
 
 from harness import mail
-from harness.postroom import PROGRAMS, Postroom, ServerError
+from harness.postroom import BUILD, PROGRAMS, Postroom, ServerError
 
 
 def exit_of(p, name, *args):
@@ -191,6 +191,18 @@ def test_a_program_that_cannot_start_ends_the_first_start(make_server):
     with pytest.raises(ServerError):
         p.start()
     p.process = None
+
+
+def test_a_program_that_is_missing_is_said_at_once(make_server, tmp_path):
+    """Not when process.start_time, a minute, is over."""
+    build = tmp_path / "build"
+    shutil.copytree(os.path.join(BUILD, "bin"), build / "bin",
+                    ignore=shutil.ignore_patterns("pop3d"))
+    p = make_server(start=False, build=str(build))
+    status, out, err = exit_of(p, "postroom", "serve",
+                               "--set", "process.start_time=10m")
+    assert status == 1 and out == ""
+    assert f"program {build}/bin/pop3d: No such file" in err
 
 
 def test_msstat_names_every_program(server):
