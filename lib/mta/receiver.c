@@ -1,6 +1,8 @@
 #include "mta/receiver.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -142,6 +144,9 @@ keep_mail(struct receiver *r, const struct smtp_mail *mail)
 	r->mail.params.auth = arena_sv(&r->arena, mail->params.auth);
 	r->mail.params.envid = arena_sv(&r->arena, mail->params.envid);
 	r->has_mail = true;
+	r->n_mails++;
+	(void)snprintf(
+	    r->id, sizeof(r->id), "%" PRIx64 ".%u", r->s.id, r->n_mails);
 }
 
 /* ---- commands ---- */
@@ -183,6 +188,23 @@ do_hello(struct receiver *r, const struct smtp_cmd *cmd)
 	return NULL;
 }
 
+/* For those who will ask where their mail is. */
+static void
+log_refused(const struct receiver *r, const char *event,
+    const struct smtp_path *path, const struct smtp_reply *reply)
+{
+	struct buf text = {0};
+
+	if (r->conf->relayed) {
+		return;
+	}
+	smtp_path_write(path, &text);
+	LOG(LOG_INFO, event, kv_hex("session", r->s.id),
+	    kv_sv("sender", r->sender), kv_sv("address", buf_sv(&text)),
+	    kv_u64("code", reply->code), kv_str("status", reply->status));
+	buf_deinit(&text);
+}
+
 static const struct smtp_reply *
 do_mail(struct receiver *r, const struct smtp_cmd *cmd)
 {
@@ -201,6 +223,8 @@ do_mail(struct receiver *r, const struct smtp_cmd *cmd)
 
 	if (reply->code < 300) {
 		keep_mail(r, mail);
+	} else {
+		log_refused(r, "sender.refused", &mail->path, reply);
 	}
 	return reply;
 }
@@ -222,7 +246,11 @@ do_rcpt(struct receiver *r, const struct smtp_cmd *cmd)
 	}
 	const struct smtp_reply *reply = r->ops->rcpt(r, &cmd->rcpt);
 
-	r->n_rcpts += reply->code < 300 ? 1 : 0;
+	if (reply->code < 300) {
+		r->n_rcpts++;
+	} else {
+		log_refused(r, "recipient.refused", &cmd->rcpt.path, reply);
+	}
 	return reply;
 }
 
@@ -371,10 +399,15 @@ line_reply(struct receiver *r, int err)
 /* The refusal of a line, with what a malformed BDAT brings along dropped. */
 static void
 refuse(struct receiver *r, const struct smtp_reply *bad,
-    const struct smtp_cmd *cmd)
+    const struct smtp_cmd *cmd, struct sv line)
 {
 	if (cmd->verb == SMTP_BDAT && !receiver_skip(r, cmd->bdat.size)) {
 		return;
+	}
+	if (cmd->verb == SMTP_MAIL || cmd->verb == SMTP_RCPT) {
+		LOG(LOG_INFO, "command.refused", kv_hex("session", r->s.id),
+		    kv_sv("line", line), kv_u64("code", bad->code),
+		    kv_str("status", bad->status));
 	}
 	receiver_reply(r, bad);
 }
@@ -388,7 +421,7 @@ receiver_run(struct receiver *r)
 	};
 	struct arena scratch = {0};
 	struct smtp_cmd cmd;
-	struct sv line;
+	struct sv line = SV_EMPTY;
 	int err = c_line(r->s.c, SMTP_AUTH_LINE_MAX - 2, LINE_CRLF, &line);
 	const struct smtp_reply *bad;
 
@@ -399,7 +432,7 @@ receiver_run(struct receiver *r)
 		bad = smtp_parse(line, &grammar, &scratch, &cmd);
 	}
 	if (bad != NULL) {
-		refuse(r, bad, &cmd);
+		refuse(r, bad, &cmd, line);
 	} else if (err == 0) {
 		receiver_do(r, &cmd);
 	}

@@ -22,6 +22,7 @@
 #include "base/spool.h"
 #include "base/sv.h"
 #include "net/session.h"
+#include "proto/handover.h"
 #include "proto/smtp_cmd.h"
 #include "proto/smtp_data.h"
 #include "proto/smtp_ehlo.h"
@@ -30,9 +31,12 @@
 struct receiver;
 struct settings;
 
+enum { RECEIVER_ID_SIZE = HANDOVER_ID_MAX + 1 };
+
 struct receiver_conf {
 	const char *host;      /* our name */
 	bool lmtp;	       /* LHLO, and one answer a recipient */
+	bool relayed;	       /* the client logs what is refused */
 	unsigned ext;	       /* enum smtp_ext, before TLS and login */
 	unsigned params;       /* those whose parameters are understood though
 			    * they may not be named now */
@@ -98,6 +102,10 @@ struct receiver {
 	struct smtp_data scan;
 	struct spool body;
 	uint64_t prefix; /* octets of it put in front of what came */
+	/* By which logs, Received and replies know it: the session's and a
+	 * number. */
+	unsigned n_mails;
+	char id[RECEIVER_ID_SIZE];
 };
 
 /* Begin: greets, or (`why` says so) takes leave.  True if there is a command

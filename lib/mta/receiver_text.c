@@ -77,7 +77,7 @@ intake_put(struct intake *in, struct sv run)
 	if (max > 0 && spool_size(&r->body) - r->prefix + run.len > max) {
 		in->bad = &too_large;
 	} else if (spool_add(&r->body, run, &f) != 0) {
-		LOG(LOG_ERROR, "receiver.spool", kv_hex("session", r->s.id),
+		LOG(LOG_ERROR, "receiver.spool", kv_str("id", r->id),
 		    kv_fail(&f));
 		in->bad = &spool_away;
 	}
@@ -129,19 +129,19 @@ finish(struct receiver *r, const struct smtp_reply *bad)
 		bad = judge_text(r);
 	}
 	if (bad == NULL && spool_end(&r->body, &f) != 0) {
-		LOG(LOG_ERROR, "receiver.spool", kv_hex("session", r->s.id),
+		LOG(LOG_ERROR, "receiver.spool", kv_str("id", r->id),
 		    kv_fail(&f));
 		bad = &spool_away;
 	}
 	if (bad == &bare) {
 		/* A server that let this pass may be relaying commands that
 		 * somebody hid in a message: what follows is not looked at. */
-		LOG(LOG_WARN, "message.bare_line_ends",
-		    kv_hex("session", r->s.id), kv_sv("sender", r->sender));
+		LOG(LOG_WARN, "message.bare_line_ends", kv_str("id", r->id),
+		    kv_sv("sender", r->sender));
 		receiver_answer(r, bad);
 		receiver_leave(r, &suspicious);
 	} else if (bad != NULL) {
-		LOG(LOG_INFO, "message.refused", kv_hex("session", r->s.id),
+		LOG(LOG_INFO, "message.refused", kv_str("id", r->id),
 		    kv_sv("sender", r->sender), kv_u64("code", bad->code),
 		    kv_str("status", bad->status));
 		receiver_answer(r, bad);

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/random.h"
 #include "net/conn.h"
 #include "net/conn_priv.h"
 #include "net/listen_priv.h"
@@ -28,11 +29,28 @@ enum { NS_PER_MS = 1000000 };
 
 /* ---- making and freeing ---- */
 
+/*
+ * A log is read across programs and restarts: what no other session has ever
+ * had.  40 random bits are the process's, drawn once (who draws last loses);
+ * the rest counts.
+ */
+static uint64_t
+new_id(void)
+{
+	static _Atomic uint64_t last;
+	uint64_t none = 0;
+
+	if (atomic_load(&last) == 0) {
+		(void)atomic_compare_exchange_strong(&last, &none,
+		    (random_u64() | UINT64_C(1) << 63) & ~(uint64_t)0xffffff);
+	}
+	return atomic_fetch_add(&last, 1) + 1;
+}
+
 struct session *
 session_new(const struct protocol *proto, int fd, const struct addr *peer,
     const struct addr *local)
 {
-	static _Atomic uint64_t last_id;
 	struct session *s;
 
 	ASSERT(proto->session_size >= sizeof(*s));
@@ -43,7 +61,7 @@ session_new(const struct protocol *proto, int fd, const struct addr *peer,
 		return NULL;
 	}
 	s->proto = proto;
-	s->id = atomic_fetch_add(&last_id, 1) + 1;
+	s->id = new_id();
 	s->peer = *peer;
 	s->local = *local;
 	s->idle_from = clock_mono_ms();
@@ -64,7 +82,7 @@ log_end(const struct session *s)
 {
 	char peer[ADDR_TEXT_SIZE];
 
-	LOG(LOG_INFO, "session.end", kv_hex("id", s->id),
+	LOG(LOG_INFO, "session.end", kv_hex("session", s->id),
 	    kv_str("protocol", s->proto->name),
 	    kv_str("peer", addr_text(&s->peer, peer)),
 	    kv_str("user", s->user != NULL ? s->user : ""),
@@ -113,7 +131,7 @@ refuse(struct session *s, const char *why)
 {
 	char peer[ADDR_TEXT_SIZE];
 
-	LOG(LOG_INFO, "session.refused", kv_hex("id", s->id),
+	LOG(LOG_INFO, "session.refused", kv_hex("session", s->id),
 	    kv_str("protocol", s->proto->name),
 	    kv_str("peer", addr_text(&s->peer, peer)), kv_str("why", why));
 	return false;

@@ -78,7 +78,7 @@ struct session {
 	/* For the protocol to read. */
 	const struct protocol *proto;
 	struct conn *c;	   /* the client's connection; owned by the session */
-	uint64_t id;	   /* unique in this process: in every log line */
+	uint64_t id;	   /* of no other session ever: in every log line */
 	struct addr peer;  /* from the PROXY header where one was sent */
 	struct addr local; /* the address that the peer connected to */
 

@@ -14,6 +14,7 @@
 #include <sys/epoll.h>
 
 #include "base/lock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "net/co.h"
 #include "net/conn_priv.h"
@@ -237,6 +238,20 @@ tls_new(struct conn *c)
 	return tls;
 }
 
+/* What the client could not agree to, or was not told in TLS at all. */
+static void
+log_failed(const struct conn *c, const char *why)
+{
+	char peer[ADDR_TEXT_SIZE];
+
+	if (c->s != NULL) {
+		LOG(LOG_INFO, "tls.failed", kv_hex("session", c->s->id),
+		    kv_str("protocol", c->s->proto->name),
+		    kv_str("peer", addr_text(&c->s->peer, peer)),
+		    kv_str("why", why != NULL ? why : ""));
+	}
+}
+
 int
 tls_accept(struct conn *c)
 {
@@ -249,11 +264,16 @@ tls_accept(struct conn *c)
 	conn_in_begin(c);
 	for (;;) {
 		uint32_t events = EPOLLIN;
+		const char *why;
 		int done;
 
 		ERR_clear_error();
 		done = SSL_do_handshake(tls->ssl);
+		why = ERR_reason_error_string(ERR_peek_last_error());
 		rc = done == 1 ? 0 : outcome(tls->ssl, done, &events);
+		if (rc == -EPROTO) {
+			log_failed(c, why);
+		}
 		if (rc != -EAGAIN) {
 			break;
 		}

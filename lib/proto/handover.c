@@ -64,12 +64,15 @@ handover_auth_write(const struct handover_auth *auth, struct buf *to)
 }
 
 void
-handover_hand_write(uint64_t size, uint64_t prefix, struct buf *to)
+handover_hand_write(
+    uint64_t size, uint64_t prefix, struct sv id, struct buf *to)
 {
 	buf_add_str(to, "XHAND ");
 	buf_add_u64(to, size);
 	buf_add_char(to, ' ');
 	buf_add_u64(to, prefix);
+	buf_add_char(to, ' ');
+	buf_add_sv(to, id);
 	buf_add_str(to, "\r\n");
 }
 
@@ -254,10 +257,13 @@ parse_auth(struct sv rest, struct arena *arena, struct handover_auth *out)
 static bool
 parse_hand(struct sv rest, struct handover_cmd *out)
 {
-	struct sv size = sv_cut(&rest, ' ');
+	struct sv size = sv_cut(&rest, ' '), prefix = sv_cut(&rest, ' ');
 
-	return sv_u64(size, &out->hand.size) && sv_u64(rest, &out->hand.prefix)
-	       && out->hand.prefix <= out->hand.size;
+	out->hand.id = rest;
+	return sv_u64(size, &out->hand.size)
+	       && sv_u64(prefix, &out->hand.prefix)
+	       && out->hand.prefix <= out->hand.size && rest.len > 0
+	       && rest.len <= HANDOVER_ID_MAX;
 }
 
 static bool

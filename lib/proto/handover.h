@@ -18,11 +18,12 @@
  *		text; or a refusal.  lmtpd waits where an attempt is to be
  *		slowed.
  *
- *	XHAND size prefix
+ *	XHAND size prefix id
  *		The message, in place of DATA: a sealed memfd, or a file that
  *		is going to be copied, comes with the line's first octet.  It
  *		has `size` octets, the first `prefix` of which smtpd put before
- *		what the client sent.  One reply a recipient, as after DATA.
+ *		what the client sent.  Logs know it by `id`.  One reply a
+ *		recipient, as after DATA.
  *
  *	XDONE kept|lost
  *		Whether the client has got the answer, as far as smtpd can
@@ -53,6 +54,7 @@ enum {
 	HANDOVER_LINE_MAX = 16 * 1024, /* with CRLF */
 	HANDOVER_BINDING_MAX = 64,     /* octets of channel binding data */
 	HANDOVER_MEMORY_MAX = 1 << 20, /* larger messages come in files */
+	HANDOVER_ID_MAX = 39,	       /* octets of a message's id */
 };
 
 enum handover_verb {
@@ -88,6 +90,7 @@ struct handover_cmd {
 		struct {
 			uint64_t size;
 			uint64_t prefix;
+			struct sv id;
 		} hand;
 		bool kept;
 	};
@@ -105,7 +108,8 @@ const struct smtp_reply *handover_parse(
 void handover_session_write(
     const struct handover_session *session, struct buf *to);
 void handover_auth_write(const struct handover_auth *auth, struct buf *to);
-void handover_hand_write(uint64_t size, uint64_t prefix, struct buf *to);
+void handover_hand_write(
+    uint64_t size, uint64_t prefix, struct sv id, struct buf *to);
 void handover_done_write(bool kept, struct buf *to);
 void handover_mail_write(const struct smtp_mail *mail, struct buf *to);
 void handover_rcpt_write(const struct smtp_rcpt *rcpt, struct buf *to);

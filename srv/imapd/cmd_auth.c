@@ -35,7 +35,8 @@ run_starttls(struct command *cmd)
 	if (rc == -EBADMSG) {
 		/* Commands in plain text behind STARTTLS: not the client's, or
 		 * not a client to trust.  [RFC 9051 11.1] */
-		LOG(LOG_WARN, "starttls.injected", kv_hex("session", im->s.id));
+		LOG(LOG_WARN, "starttls.injection",
+		    kv_hex("session", im->s.id));
 		session_bye(im, "CLIENTBUG", "Input behind STARTTLS");
 	} else if (rc != 0) {
 		im->closing = true;
@@ -64,6 +65,7 @@ enter(struct command *cmd, struct directory_account *who, const char *mech)
 	session_user(&im->s, sv_cstr(who->address.text));
 	stat_add(&imapd.logins, 1);
 	LOG(LOG_INFO, "login", kv_hex("session", im->s.id),
+	    kv_str("service", "imap"),
 	    kv_sv("user", sv_cstr(who->address.text)), kv_str("mech", mech),
 	    kv_str("peer", addr_text(&im->s.peer, peer)),
 	    kv_str("tls", c_is_tls(im->s.c) ? tls_version(im->s.c) : "no"));
@@ -79,8 +81,9 @@ refuse(struct command *cmd, struct sv user, const char *mech, struct fail *f)
 	char peer[ADDR_TEXT_SIZE];
 
 	stat_add(&imapd.refused, 1);
-	LOG(LOG_INFO, "login.refused", kv_hex("session", cmd->im->s.id),
-	    kv_sv("user", user), kv_str("mech", mech),
+	LOG(LOG_INFO, "login.failed", kv_hex("session", cmd->im->s.id),
+	    kv_str("service", "imap"), kv_sv("user", user),
+	    kv_str("mech", mech),
 	    kv_str("peer", addr_text(&cmd->im->s.peer, peer)), kv_fail(f));
 	switch (f->kind) {
 	case FAIL_SYNTAX:

@@ -12,7 +12,6 @@
 #include "mail/header.h"
 #include "mail/received.h"
 
-static const struct smtp_reply delivered = {250, "2.0.0", "Delivered"};
 static const struct smtp_reply looping = {
     554, "5.4.6", "Too many hops: the message goes in circles"};
 static const struct smtp_reply closed = {550, "5.2.1", "Mailbox is closed"};
@@ -81,7 +80,8 @@ struct job {
 	struct envelope *e;
 	const struct content *content;
 	struct sv sender;
-	uint64_t session;
+	struct sv message_id; /* for the log */
+	const char *id;
 	struct arena *arena;
 	struct msg_source source;
 	struct delivery *deliveries; /* of the targets without `bad` */
@@ -187,14 +187,20 @@ note_outcomes(struct job *j)
 
 		t->bad = reply_of(d);
 		if (d->rc != 0) {
-			LOG(LOG_ERROR, "delivery.failed",
-			    kv_hex("session", j->session),
-			    kv_sv("account", t->address), kv_fail(&d->fail));
+			LOG(LOG_ERROR, "delivery.failed", kv_str("id", j->id),
+			    kv_sv("account", t->address),
+			    kv_sv("recipient", t->recipient),
+			    kv_fail(&d->fail));
 			continue;
 		}
 		stat_add(&lmtpd.duplicates, d->duplicate ? 1 : 0);
-		LOG(LOG_INFO, "delivered", kv_hex("session", j->session),
-		    kv_sv("account", t->address), kv_sv("sender", j->sender),
+		LOG(LOG_INFO, "delivered", kv_str("id", j->id),
+		    kv_sv("account", t->address),
+		    kv_sv("mailbox",
+			t->mailbox.len > 0 ? t->mailbox : SV("INBOX")),
+		    kv_sv("recipient", t->recipient),
+		    kv_sv("sender", j->sender),
+		    kv_sv("message_id", j->message_id),
 		    kv_u64("size", j->content->text.len),
 		    kv_u64("duplicate", d->duplicate));
 	}
@@ -208,7 +214,8 @@ note_outcomes(struct job *j)
  * will not get it twice); else success if anybody has it.
  */
 static const struct smtp_reply *
-combine(const struct envelope *e, const struct recipient *rcpt)
+combine(const struct envelope *e, const struct recipient *rcpt,
+    const struct smtp_reply *delivered)
 {
 	const struct smtp_reply *perm = NULL;
 	bool any = false;
@@ -222,43 +229,66 @@ combine(const struct envelope *e, const struct recipient *rcpt)
 		perm = bad != NULL ? bad : perm;
 		any = any || bad == NULL;
 	}
-	return any ? &delivered : perm;
+	return any ? delivered : perm;
 }
 
 static void
-count_reply(const struct smtp_reply *reply)
+note_reply(const struct job *j, const struct recipient *rcpt,
+    const struct smtp_reply *reply)
 {
 	struct stat_counter *c = reply->code < 300   ? &lmtpd.delivered
 				 : reply->code < 500 ? &lmtpd.deferred
 						     : &lmtpd.refused;
 
 	stat_add(c, 1);
+	if (reply->code >= 300) {
+		LOG(LOG_INFO, "delivery.refused", kv_str("id", j->id),
+		    kv_sv("recipient", rcpt->address),
+		    kv_sv("sender", j->sender),
+		    kv_sv("message_id", j->message_id),
+		    kv_u64("code", reply->code),
+		    kv_str("status", reply->status));
+	}
 }
 
 static bool
-goes_in_circles(const struct content *content)
+goes_in_circles(struct sv head)
 {
 	unsigned max = (unsigned)lmtpd.set->lmtp_hops;
-	struct sv head = sv_sub(content->text, 0, header_size(content->text));
 
 	return received_count(head, max + 1) > max;
 }
 
+static struct sv
+message_id(struct sv head)
+{
+	struct header_field field;
+
+	return header_find(head, SV("Message-ID"), &field) ? sv_trim(field.body)
+							   : SV_EMPTY;
+}
+
 void
 deliver(struct envelope *e, const struct content *content, struct sv sender,
-    uint64_t session, struct arena *arena, struct outcome *out)
+    const char *id, struct arena *arena, struct outcome *out)
 {
+	struct sv head = sv_sub(content->text, 0, header_size(content->text));
+	/* Whoever sent it can tell us later which one it was. */
+	struct smtp_reply *good = arena_alloc(arena, sizeof(*good));
 	struct buf digest = {0};
 	struct job j = {
 	    .e = e,
 	    .content = content,
 	    .sender = sender,
-	    .session = session,
+	    .message_id = message_id(head),
+	    .id = id,
 	    .arena = arena,
 	    .out = out,
 	};
-	bool loop = goes_in_circles(content);
+	bool loop = goes_in_circles(head);
 
+	*good = (struct smtp_reply){
+	    250, "2.0.0", arena_printf(arena, "Delivered as %s", id)};
 	*out = (struct outcome){
 	    .replies = arena_array(arena, e->n_rcpts, sizeof(*out->replies))};
 	stat_add(&lmtpd.messages, 1);
@@ -281,7 +311,8 @@ deliver(struct envelope *e, const struct content *content, struct sv sender,
 		buf_deinit(&digest);
 	}
 	for (size_t i = 0; i < e->n_rcpts; i++) {
-		out->replies[i] = loop ? &looping : combine(e, &e->rcpts[i]);
-		count_reply(out->replies[i]);
+		out->replies[i] =
+		    loop ? &looping : combine(e, &e->rcpts[i], good);
+		note_reply(&j, &e->rcpts[i], out->replies[i]);
 	}
 }

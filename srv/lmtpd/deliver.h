@@ -37,9 +37,8 @@ int content_map(int fd, uint64_t size, uint64_t prefix, struct content *out,
 void content_unmap(struct content *c);
 
 /*
- * Deliver.  Every reply of `out` is set when this returns.  `session` is for
- * the log.
+ * Deliver.  Every reply of `out` is set when this returns.  `id` is the
+ * message's, for the log and the answers.
  */
 void deliver(struct envelope *e, const struct content *content,
-    struct sv sender, uint64_t session, struct arena *arena,
-    struct outcome *out);
+    struct sv sender, const char *id, struct arena *arena, struct outcome *out);

@@ -51,7 +51,7 @@ target_room(const struct target *target, uint64_t size)
 	/* The estimate costs no state; only who seems full is looked at. */
 	for (int exact = 0; exact <= 1; exact++) {
 		if (usage_of(target->account_id, exact != 0, &usage, &f) != 0) {
-			LOG(LOG_ERROR, "quota",
+			LOG(LOG_ERROR, "quota.failed",
 			    kv_sv("account", target->address), kv_fail(&f));
 			return smtp_reply_for(FAIL_TEMP);
 		}
@@ -79,8 +79,8 @@ target_is(const struct target *t, const struct directory_rcpt *place)
 }
 
 static uint32_t
-target_index(struct envelope *e, const struct directory_rcpt *place,
-    uint64_t size, struct arena *arena)
+target_index(struct envelope *e, struct sv address,
+    const struct directory_rcpt *place, uint64_t size, struct arena *arena)
 {
 	for (size_t i = 0; i < e->n_targets; i++) {
 		if (target_is(&e->targets[i], place)) {
@@ -93,6 +93,7 @@ target_index(struct envelope *e, const struct directory_rcpt *place,
 
 	*t = (struct target){
 	    .address = arena_sv(arena, mailaddr_sv(&place->address)),
+	    .recipient = address,
 	    .mailbox = mailbox_of(place),
 	    .quota_octets = place->account->quota_octets,
 	    .quota_messages = place->account->quota_messages,
@@ -109,7 +110,7 @@ target_index(struct envelope *e, const struct directory_rcpt *place,
 static const struct smtp_reply *
 add_places(struct envelope *e, struct sv address,
     const struct directory_rcpt *places, size_t n, uint64_t size,
-    struct arena *arena)
+    const char *id, struct arena *arena)
 {
 	const struct smtp_reply *bad = NULL;
 	struct recipient rcpt = {
@@ -121,14 +122,15 @@ add_places(struct envelope *e, struct sv address,
 		return &too_many;
 	}
 	for (size_t i = 0; i < n; i++) {
-		uint32_t at = target_index(e, &places[i], size, arena);
+		uint32_t at = target_index(e, address, &places[i], size, arena);
 
 		if (e->targets[at].bad == NULL) {
 			rcpt.targets[rcpt.n_targets++] = at;
 			continue;
 		}
 		bad = e->targets[at].bad;
-		LOG(LOG_INFO, "recipient.refused", kv_sv("address", address),
+		LOG(LOG_INFO, "account.refused", kv_str("id", id),
+		    kv_sv("recipient", address),
 		    kv_sv("account", e->targets[at].address),
 		    kv_u64("code", bad->code), kv_str("status", bad->status));
 	}
@@ -165,7 +167,7 @@ resolve(const struct smtp_path *path, struct sv text, struct arena *arena,
 
 const struct smtp_reply *
 envelope_add(struct envelope *e, const struct smtp_rcpt *rcpt, uint64_t size,
-    struct arena *arena)
+    const char *id, struct arena *arena)
 {
 	struct directory_rcpt *places = NULL;
 	const struct smtp_reply *reply = &unknown;
@@ -180,14 +182,14 @@ envelope_add(struct envelope *e, const struct smtp_rcpt *rcpt, uint64_t size,
 	buf_deinit(&text);
 	if (resolve(&rcpt->path, address, arena, &route, &places, &n, &f)
 	    != 0) {
-		LOG(LOG_ERROR, "directory", kv_sv("address", address),
-		    kv_fail(&f));
+		LOG(LOG_ERROR, "directory.failed", kv_str("id", id),
+		    kv_sv("recipient", address), kv_fail(&f));
 		return f.kind == FAIL_LIMIT ? &too_many
 					    : smtp_reply_for(FAIL_TEMP);
 	}
 	switch (route) {
 	case ROUTE_LOCAL:
-		reply = add_places(e, address, places, n, size, arena);
+		reply = add_places(e, address, places, n, size, id, arena);
 		break;
 	case ROUTE_MIXED:
 	case ROUTE_REMOTE:

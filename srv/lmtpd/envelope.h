@@ -24,8 +24,9 @@ enum { ENVELOPE_TARGETS_MAX = 4096 }; /* accounts of one message */
  * there. */
 struct target {
 	char account_id[DIRECTORY_ID_LEN + 1];
-	struct sv address; /* of the account: for the log */
-	struct sv mailbox; /* by the subaddress; empty: INBOX */
+	struct sv address;   /* of the account: for the log */
+	struct sv recipient; /* the first that led there: for the log */
+	struct sv mailbox;   /* by the subaddress; empty: INBOX */
 	uint64_t quota_octets;
 	uint64_t quota_messages;
 	const struct smtp_reply *bad; /* why it gets none, or NULL */
@@ -45,13 +46,15 @@ struct envelope {
 };
 
 /*
- * Add a recipient: 250, or why not.  `size` is the one declared, 0 if none.
+ * Add a recipient: 250, or why not.  `size` is the one declared, 0 if none;
+ * `id` is the message's or the session's, for the log.
  *	550 5.1.1  nobody of that name	550 5.2.1  the account is disabled
  *	550 5.7.1  elsewhere		452 4.2.2 or 552 5.2.2  quota
  *	451 4.3.0  cannot tell now	452 4.5.3  too many
  */
 const struct smtp_reply *envelope_add(struct envelope *e,
-    const struct smtp_rcpt *rcpt, uint64_t size, struct arena *arena);
+    const struct smtp_rcpt *rcpt, uint64_t size, const char *id,
+    struct arena *arena);
 
 /* Does `size` fit into what the target has left?  NULL or the refusal. */
 const struct smtp_reply *target_room(

@@ -148,7 +148,7 @@ log_auth(const struct lmtp_session *s, const struct auth_session *auth,
 	LOG(LOG_INFO, good ? "login" : "login.failed",
 	    kv_str("service", "smtp"),
 	    kv_str("peer", addr_text(&s->remote.addr, addr)),
-	    kv_str("smtp_session", s->remote.id),
+	    kv_str("session", s->remote.id),
 	    kv_str("mech", auth_session_mech(auth)),
 	    kv_sv("user", auth_session_user(auth)), kv_str("why", why));
 }
@@ -299,7 +299,8 @@ handover_mail(struct receiver *r, const struct smtp_mail *mail)
 
 	buf_deinit(&sender);
 	if (rc != 0) {
-		LOG(LOG_ERROR, "directory", kv_fail(&f));
+		LOG(LOG_ERROR, "directory.failed",
+		    kv_str("session", remote->id), kv_fail(&f));
 		return smtp_reply_for(FAIL_TEMP);
 	}
 	return yours ? &good : &not_yours;
@@ -308,8 +309,10 @@ handover_mail(struct receiver *r, const struct smtp_mail *mail)
 static const struct smtp_reply *
 handover_rcpt(struct receiver *r, const struct smtp_rcpt *rcpt)
 {
-	return envelope_add(&lmtp_session_of(r)->envelope, rcpt,
-	    r->mail.params.size, &r->arena);
+	struct lmtp_session *s = lmtp_session_of(r);
+
+	return envelope_add(
+	    &s->envelope, rcpt, r->mail.params.size, s->remote.id, &r->arena);
 }
 
 static void
@@ -400,7 +403,7 @@ hand_on(struct lmtp_session *s, int fd, uint64_t size, uint64_t prefix,
 }
 
 static void
-do_hand(struct lmtp_session *s, uint64_t size, uint64_t prefix)
+do_hand(struct lmtp_session *s, uint64_t size, uint64_t prefix, struct sv id)
 {
 	struct receiver *r = &s->r;
 	int fd = c_take_fd(r->s.c);
@@ -408,11 +411,12 @@ do_hand(struct lmtp_session *s, uint64_t size, uint64_t prefix)
 	bool sealed = fd >= 0 && is_sealed(fd);
 	struct fail f;
 
+	(void)snprintf(r->id, sizeof(r->id), "%.*s", SV_ARG(id));
 	if (r->n_rcpts == 0) {
 		receiver_reply(r, &smtp_bad_sequence);
 	} else if (check_file(fd, size, &f) != 0
 		   || (!sealed && copy_file(fd, size, &copy, &f) != 0)) {
-		LOG(LOG_ERROR, "handover.refused", kv_hex("session", r->s.id),
+		LOG(LOG_ERROR, "handover.refused", kv_str("id", r->id),
 		    kv_fail(&f));
 		receiver_answer(r, smtp_reply_for(f.kind));
 	} else {
@@ -474,7 +478,7 @@ do_command(struct lmtp_session *s, const struct handover_cmd *cmd)
 	case HANDOVER_AUTH:
 		return do_auth(s, &cmd->auth);
 	case HANDOVER_HAND:
-		do_hand(s, cmd->hand.size, cmd->hand.prefix);
+		do_hand(s, cmd->hand.size, cmd->hand.prefix, cmd->hand.id);
 		return NULL;
 	case HANDOVER_DONE:
 		session_settle(s, cmd->kept);

@@ -3,9 +3,6 @@
  *
  * Threads: session-owned.
  */
-#include <inttypes.h>
-#include <stdio.h>
-
 #include "base/log.h"
 #include "base/mem.h"
 #include "lmtpd/session.h"
@@ -30,7 +27,7 @@ static const struct smtp_reply *
 lmtp_rcpt(struct receiver *r, const struct smtp_rcpt *rcpt)
 {
 	return envelope_add(&lmtp_session_of(r)->envelope, rcpt,
-	    r->mail.params.size, &r->arena);
+	    r->mail.params.size, r->id, &r->arena);
 }
 
 /* Return-Path and Received.  [RFC 5321 4.4] */
@@ -38,17 +35,15 @@ static void
 lmtp_head(struct receiver *r, struct buf *to)
 {
 	const struct envelope *e = &lmtp_session_of(r)->envelope;
-	char peer[ADDR_TEXT_SIZE], id[40];
+	char peer[ADDR_TEXT_SIZE];
 	bool local = r->s.peer.family == AF_UNIX;
 
-	(void)snprintf(id, sizeof(id), "%" PRIx64 ".%" PRIx64, r->s.id,
-	    conn_bytes_in(r->s.c));
 	const struct received received = {
 	    .helo = sv_cstr(r->helo),
 	    .address = local ? SV_EMPTY : sv_cstr(addr_text(&r->s.peer, peer)),
 	    .by = sv_cstr(r->conf->host),
 	    .with = r->mail.params.utf8 ? SV("UTF8LMTP") : SV("LMTP"),
-	    .id = sv_cstr(id),
+	    .id = sv_cstr(r->id),
 	    /* With several, one would be told of the others. [RFC 5321 7.6] */
 	    .rcpt = e->n_rcpts == 1 ? e->rcpts[0].address : SV_EMPTY,
 	    .date = date_now(),
@@ -68,7 +63,7 @@ lmtp_message(struct receiver *r)
 	struct fail f;
 
 	if (spool_text(&r->body, &content.text, &f) != 0) {
-		LOG(LOG_ERROR, "delivery.failed", kv_hex("session", r->s.id),
+		LOG(LOG_ERROR, "delivery.failed", kv_str("id", r->id),
 		    kv_fail(&f));
 		receiver_answer(r, smtp_reply_for(FAIL_TEMP));
 		return;

@@ -37,6 +37,7 @@ set_receivers(const struct settings *set)
 	lmtpd.lmtp.lmtp = true;
 	lmtpd.lmtp.rcpts_max = (unsigned)set->lmtp_recipients;
 	lmtpd.handover = lmtpd.lmtp;
+	lmtpd.handover.relayed = true;
 	/* smtpd holds its peers to the limit; it adds fields in front. */
 	lmtpd.handover.size_max += 64 * 1024;
 }

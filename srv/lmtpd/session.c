@@ -12,7 +12,7 @@ session_deliver(struct lmtp_session *s, const struct content *content)
 
 	session_note_input(s);
 	session_settle(s, false);
-	deliver(&s->envelope, content, r->sender, r->s.id, &r->arena, &out);
+	deliver(&s->envelope, content, r->sender, r->id, &r->arena, &out);
 	s->claims = out.claims;
 	s->n_claims = out.n_claims;
 	for (size_t i = 0; i < s->envelope.n_rcpts; i++) {

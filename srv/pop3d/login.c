@@ -115,7 +115,7 @@ pop3_enter(struct pop3_session *s, struct directory_account *who)
 		return;
 	}
 	if (open_account(s, who, &f) != 0) {
-		LOG(LOG_ERROR, "account",
+		LOG(LOG_ERROR, "account.failed", kv_hex("session", s->s.id),
 		    kv_sv("user", mailaddr_sv(&who->address)), kv_fail(&f));
 		view_unref(&s->view);
 		account_close(&s->account);

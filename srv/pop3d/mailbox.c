@@ -228,7 +228,7 @@ pop3_update(struct pop3_session *s)
 		return;
 	}
 	if (expunge(s, &f) != 0) {
-		LOG(LOG_ERROR, "expunge", kv_hex("session", s->s.id),
+		LOG(LOG_ERROR, "expunge.failed", kv_hex("session", s->s.id),
 		    kv_fail(&f));
 		pop3_say_err(
 		    s, f.kind == FAIL_PERM || f.kind == FAIL_CORRUPT

@@ -141,7 +141,8 @@ pop3_retr(struct pop3_session *s, const struct pop3_cmd *cmd)
 	}
 	if (msg_open(s->account, o.msg, &o.fd, &f) != 0) {
 		if (f.kind != FAIL_ABSENT) {
-			LOG(LOG_ERROR, "message", kv_hex("session", s->s.id),
+			LOG(LOG_ERROR, "message.failed",
+			    kv_hex("session", s->s.id),
 			    kv_u64("uid", o.msg->uid), kv_fail(&f));
 		}
 		pop3_say_err(s, f.kind == FAIL_ABSENT

@@ -80,7 +80,7 @@ came_in(struct smtp_session *s, struct sv text)
 	session_user(&s->r.s, text);
 	stat_add(&smtpd.logins, 1);
 	LOG(LOG_INFO, "login", kv_hex("session", s->r.s.id),
-	    kv_str("user", s->user));
+	    kv_str("service", "smtp"), kv_str("user", s->user));
 	return &good;
 }
 

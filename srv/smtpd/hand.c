@@ -99,7 +99,8 @@ take(struct smtp_session *s)
 	}
 	if (conn_connect_unix(smtpd.handover, &s->r.s, &limits, &h->c, &f)
 	    != 0) {
-		LOG(LOG_ERROR, "handover.away", kv_fail(&f));
+		LOG(LOG_ERROR, "handover.away", kv_hex("session", s->r.s.id),
+		    kv_fail(&f));
 		h->c = NULL;
 		return -1;
 	}
@@ -445,10 +446,12 @@ hand_message(struct smtp_session *s)
 		return &away;
 	}
 	if (message_fd(m, &fd, &own, &f) != 0) {
-		LOG(LOG_ERROR, "handover.message", kv_fail(&f));
+		LOG(LOG_ERROR, "handover.message", kv_str("id", s->r.id),
+		    kv_fail(&f));
 		return smtp_reply_for(f.kind);
 	}
-	handover_hand_write(spool_size(m), s->r.prefix, &line);
+	handover_hand_write(
+	    spool_size(m), s->r.prefix, sv_cstr(s->r.id), &line);
 	if (c_send_fd(h->c, buf_sv(&line), fd) == 0) {
 		reply = read_answers(s);
 	}
@@ -458,7 +461,7 @@ hand_message(struct smtp_session *s)
 	}
 	h->mailed = false; /* lmtpd has ended the transaction */
 	if (reply == NULL) {
-		LOG(LOG_ERROR, "handover.broken", kv_hex("session", s->r.s.id));
+		LOG(LOG_ERROR, "handover.broken", kv_str("id", s->r.id));
 		drop(h);
 		return &away;
 	}

@@ -151,12 +151,14 @@ smtp_message(struct receiver *r)
 	struct smtp_session *s = smtp_session_of(r);
 	const struct smtp_reply *reply = hand_message(s);
 	bool good = reply->code < 300;
+	char peer[ADDR_TEXT_SIZE];
 
 	stat_add(&smtpd.messages, 1);
 	stat_add(&smtpd.accepted, good ? 1 : 0);
 	LOG(LOG_INFO, good ? "message.accepted" : "message.refused",
-	    kv_hex("session", r->s.id), kv_sv("sender", r->sender),
-	    kv_u64("recipients", r->n_rcpts),
+	    kv_str("id", r->id), kv_str("peer", addr_text(&r->s.peer, peer)),
+	    kv_str("user", s->user != NULL ? s->user : ""),
+	    kv_sv("sender", r->sender), kv_u64("recipients", r->n_rcpts),
 	    kv_u64("size", spool_size(&r->body)), kv_u64("code", reply->code),
 	    kv_str("status", reply->status));
 	if (!good) {

@@ -51,18 +51,16 @@ void
 smtp_head(struct smtp_session *s, struct buf *to)
 {
 	const struct receiver *r = &s->r;
-	char with[WITH_SIZE], tls[TLS_SIZE], peer[ADDR_TEXT_SIZE], id[40];
+	char with[WITH_SIZE], tls[TLS_SIZE], peer[ADDR_TEXT_SIZE];
 	bool hide = s->submission && smtpd.set->smtp_hide_client;
 
-	(void)snprintf(id, sizeof(id), "%" PRIx64 ".%" PRIx64, r->s.id,
-	    conn_bytes_in(r->s.c));
 	const struct received received = {
 	    .helo = hide ? SV("authenticated-user") : sv_cstr(r->helo),
 	    .address = hide ? SV_EMPTY : sv_cstr(addr_text(&r->s.peer, peer)),
 	    .by = sv_cstr(r->conf->host),
 	    .with = with_name(s, with),
 	    .tls = tls_name(s, tls),
-	    .id = sv_cstr(id),
+	    .id = sv_cstr(r->id),
 	    /* With several, one would be told of the others. [RFC 5321 7.6] */
 	    .rcpt = r->n_rcpts == 1 ? s->first_rcpt : SV_EMPTY,
 	    .date = date_now(),

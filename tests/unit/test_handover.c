@@ -51,11 +51,12 @@ commands_are_read_as_written(void **state)
 	assert_true(cmd.auth.has_initial);
 	assert_true(sv_eq(cmd.auth.initial, auth.initial));
 	buf_clear(&b);
-	handover_hand_write(1000, 12, &b);
+	handover_hand_write(1000, 12, SV("9a.1"), &b);
 	assert_null(parse(&b, &a, &cmd));
 	assert_int_equal(cmd.verb, HANDOVER_HAND);
 	assert_int_equal(cmd.hand.size, 1000);
 	assert_int_equal(cmd.hand.prefix, 12);
+	assert_true(sv_eq(cmd.hand.id, SV("9a.1")));
 	buf_clear(&b);
 	handover_done_write(true, &b);
 	assert_null(parse(&b, &a, &cmd));
