@@ -57,7 +57,12 @@ nobody_unless_away(struct fail *f)
 	return 0;
 }
 
-int
+/*
+ * Who is meant: *out is a reference, or NULL for nobody who could sign in.
+ * `name_out` gets the name in the form by which failures are counted.
+ * FAIL_TEMP when the directory is away.
+ */
+static int
 attempt_find(struct auth *a, struct sv user, struct directory_account **out,
     struct mailaddr *name_out, struct fail *f)
 {

@@ -42,14 +42,6 @@ void attempt_init(
 void attempt_deinit(struct attempt *at);
 
 /*
- * Who is meant: *out is a reference, or NULL for nobody who could sign in.
- * `name_out` gets the name in the form by which failures are counted.
- * FAIL_TEMP when the directory is away.
- */
-int attempt_find(struct auth *a, struct sv user, struct directory_account **out,
-    struct mailaddr *name_out, struct fail *f) MUST_CHECK;
-
-/*
  * Check a password, prepared or NULL-slice for one that cannot be prepared:
  * 0 and at->account, or FAIL_DENIED, FAIL_TEMP.  Sets at->delay_ms.
  */

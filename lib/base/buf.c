@@ -133,16 +133,6 @@ buf_addf(struct buf *b, const char *fmt, ...)
 	va_end(ap);
 }
 
-void
-buf_consume(struct buf *b, size_t n)
-{
-	ASSERT(n <= b->len);
-	if (n != 0) {
-		memmove(b->data, b->data + n, b->len - n);
-		b->len -= n;
-	}
-}
-
 const char *
 buf_cstr(struct buf *b)
 {

@@ -40,7 +40,6 @@ void buf_add_char(struct buf *b, char c);
 void buf_add_u64(struct buf *b, uint64_t v); /* decimal */
 void buf_addf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void buf_vaddf(struct buf *b, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
-void buf_consume(struct buf *b, size_t n); /* drop the first n octets */
 
 static inline struct sv
 buf_sv(const struct buf *b)

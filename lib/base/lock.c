@@ -53,22 +53,6 @@ lock_release(struct lock *l) NO_THREAD_SAFETY
 }
 
 bool
-lock_held(const struct lock *l)
-{
-#ifdef ASSERT_LOCKS
-	for (unsigned i = 0; i < held_n; i++) {
-		if (held[i] == l) {
-			return true;
-		}
-	}
-	return false;
-#else
-	(void)l;
-	return true;
-#endif
-}
-
-bool
 lock_none_held(void)
 {
 #ifdef ASSERT_LOCKS

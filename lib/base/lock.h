@@ -44,5 +44,4 @@ void lock_init(struct lock *l, enum lock_rank rank);
 void lock_deinit(struct lock *l);
 void lock_acquire(struct lock *l) ACQUIRES(l);
 void lock_release(struct lock *l) RELEASES(l);
-bool lock_held(const struct lock *l); /* by this thread; true in release */
-bool lock_none_held(void);	      /* by this thread; true in release */
+bool lock_none_held(void); /* by this thread; true in release */

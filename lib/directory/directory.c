@@ -235,23 +235,6 @@ directory_account_by_login(struct directory *d, const struct mailaddr *address,
 }
 
 int
-directory_domain_is_local(
-    struct directory *d, struct sv name, bool *out, struct fail *f)
-{
-	char domain[MAILADDR_DOMAIN_MAX + 1];
-	struct entry *e;
-
-	*out = false;
-	if (mailaddr_domain_parse(name, domain, f) != 0
-	    || directory_look_up(d, KEY_DOMAIN, sv_cstr(domain), &e, f) != 0) {
-		return -1;
-	}
-	*out = e->kind != ENTRY_FOREIGN;
-	entry_unref(&e);
-	return 0;
-}
-
-int
 directory_first_domain(
     struct directory *d, char out[MAILADDR_DOMAIN_MAX + 1], struct fail *f)
 {

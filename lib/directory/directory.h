@@ -189,8 +189,6 @@ int directory_domain_add(
 /* FAIL_ABSENT; FAIL_DENIED while it has accounts or aliases. */
 int directory_domain_remove(
     struct directory *d, struct sv name, struct fail *f) MUST_CHECK;
-int directory_domain_is_local(
-    struct directory *d, struct sv name, bool *out, struct fail *f) MUST_CHECK;
 int directory_domain_list(struct directory *d, struct arena *arena,
     struct directory_domain **out, size_t *n_out, struct fail *f) MUST_CHECK;
 

@@ -137,7 +137,9 @@ enum { FORMAT = COUNT_OF(migrations) };
 
 /* ---- connections ---- */
 
-int
+/* Always FAIL_TEMP but for a full disk: a directory that cannot be read is
+ * away. */
+static int
 conn_fail(const struct conn *c, struct fail *f, const char *what)
 {
 	int code = c->db != NULL ? sqlite3_errcode(c->db) : SQLITE_NOMEM;

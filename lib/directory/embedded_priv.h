@@ -106,10 +106,6 @@ int embedded_take(struct embedded *e, struct conn **out,
     struct fail *f) MUST_CHECK EXCLUDES(e->lock);
 void embedded_give(struct embedded *e, struct conn **conn) EXCLUDES(e->lock);
 
-/* Always FAIL_TEMP but for a full disk: a directory that cannot be read is
- * away. */
-int conn_fail(const struct conn *c, struct fail *f, const char *what);
-
 /* The statement, reset and without bindings; borrowed. */
 int conn_stmt(struct conn *c, enum stmt which, sqlite3_stmt **out,
     struct fail *f) MUST_CHECK;

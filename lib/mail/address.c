@@ -45,29 +45,3 @@ address_local_write(struct sv local, char *to)
 	to[n++] = '"';
 	return n;
 }
-
-bool
-address_split(struct sv address, struct sv *local_out, struct sv *domain_out)
-{
-	bool quoted = false;
-	size_t at = address.len;
-
-	for (size_t i = 0; i < address.len; i++) {
-		char c = address.p[i];
-
-		if (c == '"') {
-			quoted = !quoted;
-		} else if (c == '\\' && quoted) {
-			i++;
-		} else if (c == '@' && !quoted) {
-			at = i;
-		}
-	}
-	*local_out = sv_sub(address, 0, at);
-	if (at == address.len) {
-		*domain_out = SV_EMPTY;
-		return false;
-	}
-	*domain_out = sv_from(address, at + 1);
-	return true;
-}

@@ -48,13 +48,6 @@ enum { ADDRESS_LIST_MAX = 10000 }; /* of one field, for the `max` below */
 void address_list_parse(
     struct sv body, size_t max, struct arena *a, struct address_list *out);
 
-/*
- * Cut "local@domain" at the last "@" outside quotes.  False if there is none
- * (*local_out is then all of it, *domain_out absent).  Nothing is unquoted.
- */
-bool address_split(
-    struct sv address, struct sv *local_out, struct sv *domain_out);
-
 /* Octets of atoms, the dot apart.  UTF-8 counts as letters.
  * [RFC 5322 3.2.3, RFC 6531 3.3] */
 bool address_is_atext(char c);

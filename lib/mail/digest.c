@@ -115,7 +115,7 @@ digest_filter_add(unsigned char *filter, struct sv name)
 	filter[h >> 8 & 31] |= (unsigned char)(1U << (h >> 13 & 7));
 }
 
-bool
+static bool
 digest_filter_has(struct sv filter, struct sv name)
 {
 	uint32_t h = name_hash(name);

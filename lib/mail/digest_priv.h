@@ -25,7 +25,6 @@ int digest_field_number(struct sv name, unsigned n);
 
 /* The filter of names: two bits a name. */
 void digest_filter_add(unsigned char *filter, struct sv name);
-bool digest_filter_has(struct sv filter, struct sv name);
 
 /*
  * Texts are packed: literal runs, and copies out of a window that is the

@@ -158,7 +158,7 @@ name_order(const void *a, const void *b)
 	return sv_cmp_nocase(*(const struct sv *)a, *(const struct sv *)b);
 }
 
-void
+static void
 header_names_init(struct header_names *set, const struct sv *names, size_t n)
 {
 	*set = (struct header_names){.given = names, .n = n};
@@ -169,14 +169,14 @@ header_names_init(struct header_names *set, const struct sv *names, size_t n)
 	}
 }
 
-void
+static void
 header_names_deinit(struct header_names *set)
 {
 	free(set->sorted);
 	*set = (struct header_names){.n = 0};
 }
 
-bool
+static bool
 header_names_has(const struct header_names *set, struct sv name)
 {
 	if (set->sorted != NULL) {

@@ -66,11 +66,6 @@ bool header_find(struct sv text, struct sv name, struct header_field *out);
  */
 void header_unfold(struct sv body, struct buf *to);
 
-void header_names_init(
-    struct header_names *set, const struct sv *names, size_t n);
-void header_names_deinit(struct header_names *set);
-bool header_names_has(const struct header_names *set, struct sv name);
-
 /*
  * Append the fields whose names are among `names` (or, with `invert`, are
  * not), each as it stands, and then the empty line as it stands.

@@ -71,7 +71,8 @@ imap_text_string(struct sv s, struct buf *to)
 	buf_add_char(to, '"');
 }
 
-void
+/* The same, but p NULL is NIL. */
+static void
 imap_text_nstring(struct sv s, struct buf *to)
 {
 	if (s.p == NULL) {

@@ -16,9 +16,8 @@
 #include "base/sv.h"
 #include "mail/mime.h"
 
-/* Quoted string or literal; p NULL is NIL. */
-void imap_text_nstring(struct sv s, struct buf *to);
-void imap_text_string(struct sv s, struct buf *to); /* p NULL is "" */
+/* Quoted string or literal; p NULL is "". */
+void imap_text_string(struct sv s, struct buf *to);
 
 /* "(...)" of a header section. */
 void imap_text_envelope(struct sv header, struct buf *to);

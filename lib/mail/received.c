@@ -1,7 +1,6 @@
 #include "mail/received.h"
 
 #include "base/utf8.h"
-#include "mail/address.h"
 #include "mail/header.h"
 
 enum { CLAUSE_MAX = 512, FOLD_AT = 76 };
@@ -145,31 +144,4 @@ received_count(struct sv header, unsigned max)
 		n += sv_eq_nocase(field.name, SV("Received"));
 	}
 	return n;
-}
-
-/* Is it the same address, the domain's case apart? */
-static bool
-same_address(struct sv a, struct sv b)
-{
-	struct sv a_local, a_domain, b_local, b_domain;
-
-	(void)address_split(a, &a_local, &a_domain);
-	(void)address_split(b, &b_local, &b_domain);
-	return sv_eq(a_local, b_local) && sv_eq_nocase(a_domain, b_domain);
-}
-
-bool
-received_delivered_to(struct sv header, struct sv address)
-{
-	struct header_field field;
-	struct header_iter it;
-
-	header_iter_init(&it, header);
-	while (header_next(&it, &field)) {
-		if (sv_eq_nocase(field.name, SV("Delivered-To"))
-		    && same_address(sv_trim(field.body), address)) {
-			return true;
-		}
-	}
-	return false;
 }

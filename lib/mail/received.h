@@ -35,6 +35,3 @@ void received_return_path(struct sv address, struct buf *to);
 /* Received fields in a header section, at most `max`: a loop if more than
  * the limit.  [RFC 5321 6.3] */
 unsigned received_count(struct sv header, unsigned max);
-
-/* Is there a "Delivered-To: address", the domain's case apart? */
-bool received_delivered_to(struct sv header, struct sv address);

@@ -45,7 +45,9 @@ step(struct section_spans spans, uint32_t *i, bool *message, uint32_t number)
 	return true;
 }
 
-uint32_t
+/* The index of the part that `path` names, its body is what BODY[path] gives.
+ * MIME_NONE if there is none. */
+static uint32_t
 section_part(struct section_spans spans, const uint32_t *path, size_t depth)
 {
 	uint32_t i = 0;

@@ -58,8 +58,3 @@ section_spans_of(const struct mime *m)
 /* False if the message has no such part. */
 bool section_find(struct section_spans spans, const struct section *s,
     struct section_range *out);
-
-/* Only the path: the index of the part that `path` names, its body is what
- * BODY[path] gives.  MIME_NONE if there is none. */
-uint32_t section_part(
-    struct section_spans spans, const uint32_t *path, size_t depth);

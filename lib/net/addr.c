@@ -112,21 +112,6 @@ addr_text(const struct addr *a, char buf[ADDR_TEXT_SIZE])
 	return buf;
 }
 
-const char *
-addr_literal(const struct addr *a, char buf[ADDR_TEXT_SIZE])
-{
-	char ip[INET6_ADDRSTRLEN] = "";
-
-	if (a->family != AF_INET && a->family != AF_INET6) {
-		(void)snprintf(buf, ADDR_TEXT_SIZE, "localhost");
-		return buf;
-	}
-	(void)inet_ntop(a->family, a->ip, ip, sizeof(ip));
-	(void)snprintf(buf, ADDR_TEXT_SIZE, "[%s%s]",
-	    a->family == AF_INET6 ? "IPv6:" : "", ip);
-	return buf;
-}
-
 bool
 addr_is_loopback(const struct addr *a)
 {

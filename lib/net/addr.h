@@ -49,9 +49,6 @@ int addr_parse(struct sv text, struct addr *out, struct fail *f) MUST_CHECK;
 
 /* "192.0.2.1", "2001:db8::1", "local" for AF_UNIX.  Result is in `buf`. */
 const char *addr_text(const struct addr *a, char buf[ADDR_TEXT_SIZE]);
-/* The same in RFC 5321 4.1.3 form: "[192.0.2.1]", "[IPv6:2001:db8::1]". */
-const char *addr_literal(const struct addr *a, char buf[ADDR_TEXT_SIZE]);
-
 /* 127.0.0.0/8, ::1 and Unix-domain sockets. */
 bool addr_is_loopback(const struct addr *a);
 bool addr_eq(const struct addr *a, const struct addr *b); /* without ports */

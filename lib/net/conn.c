@@ -129,12 +129,6 @@ conn_set_deadline(struct conn *c, int64_t when)
 }
 
 int
-conn_fd(const struct conn *c)
-{
-	return c->fd;
-}
-
-int
 conn_error(const struct conn *c)
 {
 	return c->out_error != 0 ? c->out_error : c->in_error;
@@ -351,16 +345,4 @@ conn_connect_unix(const char *path, struct session *s,
 	memcpy(sun.sun_path, path, len + 1);
 	return connect_to((const struct sockaddr *)&sun, sizeof(sun), path, s,
 	    limits, out, f);
-}
-
-int
-conn_connect(const struct addr *to, struct session *s,
-    const struct conn_limits *limits, struct conn **out, struct fail *f)
-{
-	struct sockaddr_storage ss;
-	socklen_t len = addr_to_sockaddr(to, &ss);
-	char text[ADDR_TEXT_SIZE];
-
-	return connect_to((const struct sockaddr *)&ss, len,
-	    addr_text(to, text), s, limits, out, f);
 }

@@ -71,9 +71,6 @@ struct conn *conn_new(
 int conn_connect_unix(const char *path, struct session *s,
     const struct conn_limits *limits, struct conn **out,
     struct fail *f) MUST_CHECK;
-int conn_connect(const struct addr *to, struct session *s,
-    const struct conn_limits *limits, struct conn **out,
-    struct fail *f) MUST_CHECK;
 
 /* Close without flushing; a NULL *c is a no-op.  Not for s->c, which the
  * session owns. */
@@ -89,7 +86,6 @@ void conn_set_limits(struct conn *c, const struct conn_limits *limits);
  * `when` (clock_mono_ms); 0 = never.  For the time before login. */
 void conn_set_deadline(struct conn *c, int64_t when);
 
-int conn_fd(const struct conn *c);
 int conn_error(const struct conn *c);	      /* 0 or the first that stuck */
 uint64_t conn_bytes_in(const struct conn *c); /* of the protocol, not TLS */
 uint64_t conn_bytes_out(const struct conn *c);
@@ -105,15 +101,9 @@ bool conn_waiting(const struct conn *c);
 
 /* ---- input ---- */
 
-/* True if a read would not have to wait: the buffer or TLS holds octets. */
-bool c_input_ready(const struct conn *c);
-
 /* What is in the buffer, without taking it; borrowed until the next call. */
 struct sv c_peek(const struct conn *c);
 void c_skip(struct conn *c, size_t n); /* take n octets of c_peek() */
-
-/* Wait for at least one more octet than is there; the number added. */
-ssize_t c_fill(struct conn *c) MUST_CHECK;
 
 /* The same for long input, when nothing is buffered: the buffer grows to
  * 64 KiB while the peer fills it. */
@@ -134,9 +124,6 @@ enum line_ends {
 int c_line(struct conn *c, size_t max, enum line_ends ends,
     struct sv *line_out) MUST_CHECK;
 
-/* Exactly `n` octets to `to`. */
-int c_read_exact(struct conn *c, void *to, size_t n) MUST_CHECK;
-
 /* Where long input goes, in pieces.  put: 0, or -1 to take no more; the rest
  * is then read and dropped and the call returns -EIO.  It may block within
  * block_begin/end, and calls no c_*() that reads from the same conn. */
@@ -150,7 +137,6 @@ int c_literal(struct conn *c, uint64_t n, struct sink *to) MUST_CHECK;
 
 int c_write(struct conn *c, struct sv text);
 int c_writef(struct conn *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
-int c_writev(struct conn *c, const struct iovec *v, int n);
 
 /*
  * The output buffer itself, to append to; then call c_drain(), which sends

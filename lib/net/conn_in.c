@@ -30,7 +30,8 @@ conn_sys_recv(struct conn *c, void *to, size_t n)
 	return got >= 0 ? got : -errno;
 }
 
-void
+/* Room for at least one more octet behind in_end: up to `want` buffered. */
+static void
 conn_in_room(struct conn *c, size_t want)
 {
 	size_t have = c->in_end - c->in_at;
@@ -141,13 +142,6 @@ fill_bulk(struct conn *c, size_t most)
 	return n;
 }
 
-bool
-c_input_ready(const struct conn *c)
-{
-	return c->in_end != c->in_at || c->in_error != 0
-	       || (c->tls != NULL && tls_pending(c->tls));
-}
-
 struct sv
 c_peek(const struct conn *c)
 {
@@ -159,14 +153,6 @@ c_skip(struct conn *c, size_t n)
 {
 	ASSERT(n <= c->in_end - c->in_at);
 	c->in_at += n;
-}
-
-ssize_t
-c_fill(struct conn *c)
-{
-	conn_in_begin(c);
-	conn_in_room(c, c->in_end - c->in_at + 1);
-	return fill(c);
 }
 
 ssize_t
@@ -304,31 +290,6 @@ c_line(struct conn *c, size_t max, enum line_ends ends, struct sv *line_out)
 }
 
 /* ---- a number of octets ---- */
-
-int
-c_read_exact(struct conn *c, void *to, size_t n)
-{
-	char *p = to;
-
-	conn_in_begin(c);
-	while (n != 0) {
-		struct sv s = sv_sub(conn_buffered(c), 0, n);
-		ssize_t rc;
-
-		if (s.len != 0) {
-			memcpy(p, s.p, s.len);
-			p += s.len;
-			n -= s.len;
-			c_skip(c, s.len);
-			continue;
-		}
-		rc = fill(c);
-		if (rc < 0) {
-			return (int)rc;
-		}
-	}
-	return 0;
-}
 
 int
 conn_read_direct(struct conn *c, void *to, size_t n)

@@ -123,15 +123,6 @@ c_writef(struct conn *c, const char *fmt, ...)
 	return c_drain(c);
 }
 
-int
-c_writev(struct conn *c, const struct iovec *v, int n)
-{
-	for (int i = 0; i < n; i++) {
-		buf_add(&c->out, v[i].iov_base, v[i].iov_len);
-	}
-	return c_drain(c);
-}
-
 /* ---- files ---- */
 
 static int

@@ -79,9 +79,6 @@ int conn_broken(struct conn *c, enum conn_way way, int error);
  * would have to wait (*events_out says for what), or a negative errno. */
 ssize_t conn_try(struct conn *c, uint32_t *events_out) MUST_CHECK;
 
-/* Room for at least one more octet behind in_end: up to `want` buffered. */
-void conn_in_room(struct conn *c, size_t want);
-
 static inline struct sv
 conn_buffered(const struct conn *c)
 {
@@ -120,4 +117,3 @@ void tls_shut(struct tls *tls); /* close_notify, without waiting */
 ssize_t tls_recv(struct tls *tls, void *to, size_t n, uint32_t *events_out);
 ssize_t tls_send(
     struct tls *tls, const void *p, size_t n, uint32_t *events_out);
-bool tls_pending(const struct tls *tls);

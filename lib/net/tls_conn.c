@@ -129,12 +129,6 @@ tls_send(struct tls *tls, const void *p, size_t n, uint32_t *events_out)
 	return rc == 1 ? (ssize_t)sent : outcome(tls->ssl, rc, events_out);
 }
 
-bool
-tls_pending(const struct tls *tls)
-{
-	return SSL_has_pending(tls->ssl) == 1;
-}
-
 void
 tls_shut(struct tls *tls)
 {

@@ -14,7 +14,8 @@ static const struct {
     {IMAP_RECENT, {"Recent", 6}},
 };
 
-uint32_t
+/* "Seen" without its backslash, any case; 0 if it is none of them. */
+static uint32_t
 imap_flag_by_name(struct sv name)
 {
 	for (size_t i = 0; i < COUNT_OF(system_flags); i++) {

@@ -38,9 +38,6 @@ int imap_lex_flag_list(struct imap_lex *lex, struct imap_flags *out) MUST_CHECK;
 int imap_lex_store_flags(
     struct imap_lex *lex, struct imap_flags *out) MUST_CHECK;
 
-/* "Seen" without its backslash, any case; 0 if it is none of them. */
-uint32_t imap_flag_by_name(struct sv name);
-
 /* "\Seen \Deleted", a space between two; as many as there are bits. */
 struct buf;
 void imap_put_system_flags(struct buf *to, uint32_t flags);

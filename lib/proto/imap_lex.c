@@ -11,13 +11,13 @@ imap_is_atom_char(char c)
 	       && c != '%' && c != '*' && c != '"' && c != '\\' && c != ']';
 }
 
-bool
+static bool
 imap_is_astring_char(char c)
 {
 	return imap_is_atom_char(c) || c == ']';
 }
 
-bool
+static bool
 imap_is_list_char(char c)
 {
 	return imap_is_astring_char(c) || c == '%' || c == '*';
@@ -282,7 +282,7 @@ imap_lex_u64(struct imap_lex *lex, uint64_t *out)
 	return 0;
 }
 
-int
+static int
 imap_lex_u32(struct imap_lex *lex, uint32_t *out)
 {
 	uint64_t v;

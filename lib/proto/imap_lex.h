@@ -31,10 +31,8 @@ struct imap_lex {
 };
 
 /* Character classes of the grammar. */
-bool imap_is_atom_char(char c);	   /* ATOM-CHAR */
-bool imap_is_astring_char(char c); /* ATOM-CHAR and "]" */
-bool imap_is_list_char(char c);	   /* ASTRING-CHAR, "%" and "*" */
-bool imap_is_tag(struct sv s);	   /* 1*<ASTRING-CHAR except "+"> */
+bool imap_is_atom_char(char c); /* ATOM-CHAR */
+bool imap_is_tag(struct sv s);	/* 1*<ASTRING-CHAR except "+"> */
 
 /* Fail: -1, keeping the first error.  `text` is static. */
 int imap_lex_fail(
@@ -68,7 +66,6 @@ int imap_lex_list_mailbox(struct imap_lex *lex, struct sv *out) MUST_CHECK;
 int imap_lex_nstring(
     struct imap_lex *lex, struct sv *out, bool *nil_out) MUST_CHECK;
 
-int imap_lex_u32(struct imap_lex *lex, uint32_t *out) MUST_CHECK;
 int imap_lex_nz32(struct imap_lex *lex, uint32_t *out) MUST_CHECK;
 int imap_lex_u64(struct imap_lex *lex, uint64_t *out) MUST_CHECK;
 

@@ -85,32 +85,3 @@ imap_put_astring(struct buf *to, struct sv s)
 		imap_put_string(to, s);
 	}
 }
-
-void
-imap_put_nstring(struct buf *to, struct sv s, bool nil)
-{
-	if (nil) {
-		buf_add_str(to, "NIL");
-	} else {
-		imap_put_string(to, s);
-	}
-}
-
-void
-imap_put_text(struct buf *to, struct sv s)
-{
-	char *p = buf_reserve(to, s.len);
-
-	if (p == NULL) {
-		return;
-	}
-	for (size_t i = 0; i < s.len; i++) {
-		unsigned char u = (unsigned char)s.p[i];
-
-		p[i] = s.p[i];
-		if (u < 0x20 || u >= 0x7f) {
-			p[i] = '?';
-		}
-	}
-	to->len += s.len;
-}

@@ -20,13 +20,9 @@ enum { IMAP_QUOTED_MAX = 1000 }; /* longer strings are literals */
 
 void imap_put_string(struct buf *to, struct sv s);  /* quoted or literal */
 void imap_put_astring(struct buf *to, struct sv s); /* atom if it can be */
-void imap_put_nstring(struct buf *to, struct sv s, bool nil);
 
 /* "{n}" CRLF: the octets follow. */
 void imap_put_literal(struct buf *to, uint64_t n);
 
 /* Whether a name can stand where the grammar has a flag-keyword. */
 bool imap_is_atom(struct sv s);
-
-/* Text for people behind a response: one line, no control characters. */
-void imap_put_text(struct buf *to, struct sv s);

@@ -120,12 +120,6 @@ static const struct verb {
     [POP3_QUIT] = {"QUIT", parse_none, POP3_AUTHORIZATION | POP3_TRANSACTION},
 };
 
-const char *
-pop3_verb_name(enum pop3_verb verb)
-{
-	return verb < POP3_VERBS ? verbs[verb].name : "?";
-}
-
 static enum pop3_verb
 verb_find(struct sv word)
 {

@@ -63,5 +63,3 @@ struct pop3_cmd {
  */
 const char *pop3_parse(
     struct sv line, enum pop3_state state, struct pop3_cmd *out) MUST_CHECK;
-
-const char *pop3_verb_name(enum pop3_verb verb);

@@ -237,12 +237,6 @@ static const struct verb {
     [SMTP_AUTH] = {"AUTH", parse_auth, SMTP_ONLY, 0, SMTP_AUTH_LINE_MAX},
 };
 
-const char *
-smtp_verb_name(enum smtp_verb verb)
-{
-	return verb < SMTP_VERBS ? verbs[verb].name : "?";
-}
-
 static enum smtp_verb
 verb_find(struct sv word, const struct smtp_grammar *g)
 {

@@ -100,8 +100,6 @@ const struct smtp_reply *smtp_parse(struct sv line,
     const struct smtp_grammar *grammar, struct arena *arena,
     struct smtp_cmd *out) MUST_CHECK;
 
-const char *smtp_verb_name(enum smtp_verb verb);
-
 /* Replies that parser and sessions both give. */
 extern const struct smtp_reply smtp_line_too_long;  /* 500 5.5.2 */
 extern const struct smtp_reply smtp_line_end_bare;  /* 500 5.5.2 */

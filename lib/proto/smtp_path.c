@@ -301,22 +301,6 @@ smtp_path_parse(struct sv *s, struct arena *arena, struct smtp_path *out)
 	return SMTP_PATH_OK;
 }
 
-enum smtp_path_result
-smtp_mailbox_parse(struct sv s, struct arena *arena, struct smtp_path *out)
-{
-	*out = (struct smtp_path){.kind = SMTP_PATH_NULL};
-	if (s.len > SMTP_PATH_MAX) {
-		return SMTP_PATH_TOO_LONG;
-	}
-	enum smtp_path_result rc = take_mailbox(&s, '\0', arena, out);
-
-	if (rc == SMTP_PATH_OK
-	    && (s.len > 0 || out->kind != SMTP_PATH_MAILBOX)) {
-		return SMTP_PATH_SYNTAX;
-	}
-	return rc;
-}
-
 void
 smtp_path_write(const struct smtp_path *path, struct buf *to)
 {

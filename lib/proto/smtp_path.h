@@ -57,10 +57,6 @@ enum smtp_path_result {
 enum smtp_path_result smtp_path_parse(
     struct sv *s, struct arena *arena, struct smtp_path *out) MUST_CHECK;
 
-/* All of `s` as "local@domain", without brackets. */
-enum smtp_path_result smtp_mailbox_parse(
-    struct sv s, struct arena *arena, struct smtp_path *out) MUST_CHECK;
-
 /* local@domain, "quoted local"@domain, Postmaster, or nothing for the null
  * path; without the angle brackets. */
 void smtp_path_write(const struct smtp_path *path, struct buf *to);

@@ -153,7 +153,8 @@ account_usable(struct account *a, struct fail *f)
 	return 0;
 }
 
-bool
+/* Its folder has no name any more: another one may have it by now. */
+static bool
 account_removed(struct account *a)
 {
 	struct fs_stat st;

@@ -37,8 +37,5 @@ struct account *account_stale_names(struct store *s);
 /* Close, and drop it at once if nobody else holds it. */
 void account_leave(struct account **a);
 
-/* Its folder has no name any more: another one may have it by now. */
-bool account_removed(struct account *a);
-
 /* Its history changed below us: the next account_open() begins anew. */
 void account_forget(struct account *a);

@@ -15,11 +15,6 @@
 
 enum { COLLECT_DAY_MS = 24 * 3600 * 1000 };
 
-/* Replay from where `r` stands to `end`, which a later snapshot names.
- * FAIL_CORRUPT: the journal does not lead there. */
-int replay_until(struct fs *fs, int account_dir, struct replay *r,
-    const struct snap_manifest *end, struct fail *f) MUST_CHECK;
-
 /* The two generations: the newest snapshot, and the newest older one that
  * shares no chunk with it. */
 struct generations {

@@ -54,7 +54,9 @@ leads_nowhere(const struct snap_manifest *end, struct fail *f)
 	    (unsigned long long)snap_manifest_at(end));
 }
 
-int
+/* Replay from where `r` stands to `end`, which a later snapshot names.
+ * FAIL_CORRUPT: the journal does not lead there. */
+static int
 replay_until(struct fs *fs, int account_dir, struct replay *r,
     const struct snap_manifest *end, struct fail *f)
 {

@@ -17,7 +17,7 @@ enum {
 
 static const char head_magic[8] = "PRhead1\n";
 
-struct head *
+static struct head *
 head_ref(struct head *h)
 {
 	/* The caller holds it: nothing to order. */

@@ -40,7 +40,6 @@ int head_get(struct account *a, struct head **out) MUST_CHECK;
 /* The same, read again if the file is another one by now. */
 int head_fresh(struct account *a, struct head **out) MUST_CHECK;
 
-struct head *head_ref(struct head *h);
 void head_unref(struct head **h);
 
 /* Id of a mailbox by name; 0 if it is not named. */

@@ -35,11 +35,6 @@ int journal_seal(struct segment *seg, uint64_t at, bool *found,
  * load the state if it is not. */
 int journal_catch_up(struct account *a, struct fail *f) MUST_CHECK;
 
-/* Load the newest state into `r` (to be deinited by the caller) and give the
- * segment in which it stands. */
-int journal_load(struct account *a, struct replay *r, struct segment **out,
-    struct fail *f) MUST_CHECK;
-
 /* The account's first segment, if it is still there; else FAIL_ABSENT. */
 int journal_first(
     struct account *a, struct segment **out, struct fail *f) MUST_CHECK;

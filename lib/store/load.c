@@ -125,7 +125,9 @@ load_start(
 	return 0;
 }
 
-int
+/* Load the newest state into `r` (to be deinited by the caller) and give the
+ * segment in which it stands. */
+static int
 journal_load(
     struct account *a, struct replay *r, struct segment **out, struct fail *f)
 {

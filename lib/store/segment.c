@@ -59,7 +59,7 @@ take_fixed32(struct taker *t)
 	return le32toh(v);
 }
 
-void
+static void
 seg_header_write(const struct seg_header *h, unsigned char out[SEG_HEADER_SIZE])
 {
 	struct buf b = {0};
@@ -87,7 +87,7 @@ seg_header_write(const struct seg_header *h, unsigned char out[SEG_HEADER_SIZE])
 	buf_deinit(&b);
 }
 
-bool
+static bool
 seg_header_read(const unsigned char in[SEG_HEADER_SIZE], struct seg_header *h)
 {
 	struct taker t = taker_of(sv_make(in, SEG_HEADER_SIZE));

@@ -81,10 +81,6 @@ seg_name_eq(const struct seg_name *a, const struct seg_name *b)
 void seg_name_write(const struct seg_name *name, char out[SEG_NAME_SIZE]);
 bool seg_name_read(const char *text, struct seg_name *out);
 
-void seg_header_write(
-    const struct seg_header *h, unsigned char out[SEG_HEADER_SIZE]);
-bool seg_header_read(
-    const unsigned char in[SEG_HEADER_SIZE], struct seg_header *out);
 struct record_key seg_record_key(const struct seg_header *h);
 
 struct segment {

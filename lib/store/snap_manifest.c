@@ -216,7 +216,7 @@ hex16(const char *p, uint64_t *out)
 	return true;
 }
 
-bool
+static bool
 snap_name_read(const char *text, struct snap_name *out)
 {
 	return strlen(text) == SNAP_NAME_SIZE - 1 && text[16] == '.'

@@ -122,7 +122,6 @@ int snap_manifest_read(
     struct snap_manifest *m, struct buf *octets, struct fail *f) MUST_CHECK;
 
 void snap_name_write(const struct snap_name *name, char out[SNAP_NAME_SIZE]);
-bool snap_name_read(const char *text, struct snap_name *out);
 /* snap/<name>/<file>, or the folder if `file` is NULL. */
 void snap_path(
     const struct snap_name *name, const char *file, char out[SNAP_PATH_SIZE]);

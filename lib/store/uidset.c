@@ -102,19 +102,6 @@ uidset_count(const struct uidset *s)
 	return count;
 }
 
-uint64_t
-uidset_rank(const struct uidset *s, uint32_t uid)
-{
-	uint64_t rank = 0;
-
-	for (size_t i = 0; i < s->n && s->r[i].lo < uid; i++) {
-		uint32_t last = s->r[i].hi < uid ? s->r[i].hi : uid - 1;
-
-		rank += (uint64_t)last - s->r[i].lo + 1;
-	}
-	return rank;
-}
-
 uint32_t
 uidset_next(const struct uidset *s, uint32_t from)
 {

@@ -32,9 +32,6 @@ void uidset_add_range(struct uidset *s, uint32_t lo, uint32_t hi);
 bool uidset_has(const struct uidset *s, uint32_t uid);
 uint64_t uidset_count(const struct uidset *s);
 
-/* How many members are below `uid`. */
-uint64_t uidset_rank(const struct uidset *s, uint32_t uid);
-
 /* The least member of at least `from`, or 0: the way to walk a set. */
 uint32_t uidset_next(const struct uidset *s, uint32_t from);
 

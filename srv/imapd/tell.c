@@ -35,7 +35,8 @@ tell_claim(struct imap *im, struct fail *f)
 	return 0;
 }
 
-uint32_t
+/* How many messages of the mailbox are \Recent in this session. */
+static uint32_t
 tell_recent(const struct selected *box, const struct mbox *mbox)
 {
 	uint32_t n = 0;

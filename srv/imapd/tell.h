@@ -40,9 +40,6 @@ bool tell_unclaimed(const struct imap *im, const struct mbox *mbox);
 /* Claim them for this session.  -1 is logged by the caller. */
 int tell_claim(struct imap *im, struct fail *f) MUST_CHECK;
 
-/* How many messages of the mailbox are \Recent in this session. */
-uint32_t tell_recent(const struct selected *box, const struct mbox *mbox);
-
 /* "* 5 RECENT", if that is news or `always`. */
 void tell_put_recent(
     struct buf *to, struct selected *box, const struct mbox *mbox, bool always);

@@ -105,7 +105,9 @@ log_login(struct pop3_session *s, struct sv user, const char *why)
 	    kv_str("why", why != NULL ? why : ""));
 }
 
-void
+/* Open the account's INBOX and answer; the session is signed in then, or
+ * not. */
+static void
 pop3_enter(struct pop3_session *s, struct directory_account *who)
 {
 	struct fail f;

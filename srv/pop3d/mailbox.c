@@ -13,7 +13,7 @@
 #include "pop3d/size.h"
 #include "proto/pop3_reply.h"
 
-bool
+static bool
 pop3_is_deleted(const struct pop3_session *s, uint32_t index)
 {
 	return s->deleted != NULL

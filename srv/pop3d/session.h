@@ -47,10 +47,6 @@ void pop3_capa(struct pop3_session *s);
 void pop3_utf8(struct pop3_session *s);
 void pop3_lang(struct pop3_session *s, const struct pop3_cmd *cmd);
 
-/* Open the account's INBOX and answer; the session is signed in then, or
- * not. */
-void pop3_enter(struct pop3_session *s, struct directory_account *account);
-
 /* STAT LIST UIDL RETR TOP DELE RSET; QUIT's update */
 void pop3_stat(struct pop3_session *s);
 void pop3_list(struct pop3_session *s, const struct pop3_cmd *cmd);
@@ -59,8 +55,6 @@ void pop3_retr(struct pop3_session *s, const struct pop3_cmd *cmd);
 void pop3_dele(struct pop3_session *s, const struct pop3_cmd *cmd);
 void pop3_rset(struct pop3_session *s);
 void pop3_update(struct pop3_session *s);
-
-bool pop3_is_deleted(const struct pop3_session *s, uint32_t index);
 
 /*
  * The message of a number that was given, with its index; NULL when that has

@@ -376,20 +376,6 @@ a_refused_literal_leaves_the_connection_in_step(void **state)
 	pair_free(&p);
 }
 
-static void
-exact_reads_take_no_more(void **state)
-{
-	struct pair p = pair_new(SOCK_STREAM, &quick);
-	char got[5];
-
-	(void)state;
-	say(&p, SV("12345abc\r\n"));
-	assert_int_equal(c_read_exact(p.c, got, sizeof(got)), 0);
-	assert_memory_equal(got, "12345", sizeof(got));
-	expect_line(p.c, 100, LINE_CRLF, 0, SV("abc"));
-	pair_free(&p);
-}
-
 /* ---- output ---- */
 
 struct drain {
@@ -568,7 +554,6 @@ main(void)
 	    cmocka_unit_test(a_peer_that_takes_nothing_times_out),
 	    cmocka_unit_test(a_literal_is_exactly_its_octets),
 	    cmocka_unit_test(a_refused_literal_leaves_the_connection_in_step),
-	    cmocka_unit_test(exact_reads_take_no_more),
 	    cmocka_unit_test(files_are_sent_in_their_place),
 	    cmocka_unit_test(a_file_shorter_than_promised_is_reported),
 	    cmocka_unit_test(what_was_said_goes_out_before_a_wait),

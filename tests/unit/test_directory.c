@@ -210,6 +210,7 @@ a_new_domain_is_made_only_when_asked(void **state)
 	struct directory_account_spec spec = {.address = &a};
 	char id[DIRECTORY_ID_LEN + 1];
 	bool made = false;
+	char to[1024];
 
 	assert_int_equal(add(x, "eve@example.net", NULL), -1);
 	assert_int_equal(x->f.kind, FAIL_ABSENT);
@@ -226,10 +227,7 @@ a_new_domain_is_made_only_when_asked(void **state)
 	assert_int_equal(
 	    directory_account_add(x->d, &spec, id, &made, &x->f), -1);
 	assert_false(made);
-	assert_int_equal(
-	    directory_domain_is_local(x->d, SV("example.com"), &made, &x->f),
-	    0);
-	assert_false(made);
+	assert_int_equal(resolve(x, "ann@example.com", to), ROUTE_REMOTE);
 }
 
 static void
@@ -358,7 +356,7 @@ static void
 only_an_empty_domain_is_removed(void **state)
 {
 	struct fixture *x = *state;
-	bool local;
+	char to[1024];
 
 	assert_int_equal(
 	    directory_domain_remove(x->d, SV("example.org"), &x->f), -1);
@@ -367,16 +365,10 @@ only_an_empty_domain_is_removed(void **state)
 	    directory_account_remove(x->d, sv_cstr(x->ann), &x->f), 0);
 	assert_int_equal(
 	    directory_account_remove(x->d, sv_cstr(x->bob), &x->f), 0);
-	assert_int_equal(
-	    directory_domain_is_local(x->d, SV("example.org"), &local, &x->f),
-	    0);
-	assert_true(local);
+	assert_int_equal(resolve(x, "ann@example.org", to), ROUTE_UNKNOWN);
 	assert_int_equal(
 	    directory_domain_remove(x->d, SV("example.org"), &x->f), 0);
-	assert_int_equal(
-	    directory_domain_is_local(x->d, SV("example.org"), &local, &x->f),
-	    0);
-	assert_false(local);
+	assert_int_equal(resolve(x, "ann@example.org", to), ROUTE_REMOTE);
 	assert_int_equal(
 	    directory_domain_remove(x->d, SV("example.org"), &x->f), -1);
 	assert_int_equal(x->f.kind, FAIL_ABSENT);

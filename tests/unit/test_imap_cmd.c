@@ -208,7 +208,11 @@ show_cmd(struct buf *b, const struct imap_cmd *c)
 			const struct imap_id_pair *p = &c->id.pairs[i];
 
 			buf_addf(b, "<%.*s>=", SV_ARG(p->field));
-			imap_put_nstring(b, p->value, p->nil);
+			if (p->nil) {
+				buf_add_str(b, "NIL");
+			} else {
+				imap_put_string(b, p->value);
+			}
 		}
 		break;
 	case IMAP_LIST:

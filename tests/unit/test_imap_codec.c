@@ -535,10 +535,8 @@ rfc3501_4_3_strings_are_quoted_or_literal(void **state)
 		assert_string_equal(buf_cstr(&b), rows[i].astring);
 	}
 	buf_clear(&b);
-	imap_put_nstring(&b, SV_EMPTY, true);
 	imap_put_system_flags(&b, IMAP_SEEN | IMAP_RECENT | IMAP_ANSWERED);
-	imap_put_text(&b, SV("x\r\ny\xff"));
-	assert_string_equal(buf_cstr(&b), "NIL\\Answered \\Seen \\Recentx??y?");
+	assert_string_equal(buf_cstr(&b), "\\Answered \\Seen \\Recent");
 	buf_deinit(&b);
 }
 

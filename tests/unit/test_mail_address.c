@@ -178,34 +178,6 @@ address_lists_of_a_million_octets_are_linear(void **state)
 	}
 }
 
-static void
-addresses_are_split_at_the_last_at(void **state)
-{
-	static const struct {
-		const char *address, *local, *domain;
-		bool ok;
-	} rows[] = {
-	    {"a@b", "a", "b", true},
-	    {"a@b@c", "a@b", "c", true},
-	    {"\"a@b\"@c", "\"a@b\"", "c", true},
-	    {"\"a\\\"@b\"@c", "\"a\\\"@b\"", "c", true},
-	    {"a", "a", "", false},
-	    {"", "", "", false},
-	    {"@", "", "", true},
-	};
-
-	(void)state;
-	for (size_t i = 0; i < COUNT_OF(rows); i++) {
-		struct sv local, domain;
-
-		assert_int_equal(
-		    address_split(sv_cstr(rows[i].address), &local, &domain),
-		    rows[i].ok);
-		assert_true(sv_eq(local, sv_cstr(rows[i].local)));
-		assert_true(sv_eq(domain, sv_cstr(rows[i].domain)));
-	}
-}
-
 /* [RFC 5321 4.1.2] */
 static void
 local_parts_are_quoted_where_they_must_be(void **state)
@@ -244,7 +216,6 @@ main(void)
 	    cmocka_unit_test(address_lists_of_every_form_are_read),
 	    cmocka_unit_test(address_lists_keep_their_limit_and_close_groups),
 	    cmocka_unit_test(address_lists_of_a_million_octets_are_linear),
-	    cmocka_unit_test(addresses_are_split_at_the_last_at),
 	    cmocka_unit_test(local_parts_are_quoted_where_they_must_be),
 	};
 

@@ -189,28 +189,6 @@ paths_are_written_with_as_few_quotes_as_needed(void **state)
 	arena_deinit(&a);
 }
 
-static void
-mailboxes_stand_without_brackets(void **state)
-{
-	struct arena a = {0};
-	struct smtp_path path;
-
-	(void)state;
-	assert_int_equal(
-	    smtp_mailbox_parse(SV("a@b"), &a, &path), SMTP_PATH_OK);
-	assert_int_equal(
-	    smtp_mailbox_parse(SV("a@[192.0.2.1]"), &a, &path), SMTP_PATH_OK);
-	assert_int_equal(smtp_mailbox_parse(SV("a@[192.0.2.1]x"), &a, &path),
-	    SMTP_PATH_SYNTAX);
-	assert_int_equal(
-	    smtp_mailbox_parse(SV("postmaster"), &a, &path), SMTP_PATH_SYNTAX);
-	assert_int_equal(
-	    smtp_mailbox_parse(SV("a@b\0c"), &a, &path), SMTP_PATH_SYNTAX);
-	assert_int_equal(
-	    smtp_mailbox_parse(SV_EMPTY, &a, &path), SMTP_PATH_SYNTAX);
-	arena_deinit(&a);
-}
-
 int
 main(void)
 {
@@ -221,7 +199,6 @@ main(void)
 	    cmocka_unit_test(rfc5321_4_5_3_1_limits),
 	    cmocka_unit_test(rfc6531_3_3_utf8_mailboxes),
 	    cmocka_unit_test(paths_are_written_with_as_few_quotes_as_needed),
-	    cmocka_unit_test(mailboxes_stand_without_brackets),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
