@@ -128,6 +128,7 @@ fail_kind_name(enum fail_kind kind)
 	    [FAIL_SYNTAX] = "syntax",
 	    [FAIL_CORRUPT] = "corrupt",
 	    [FAIL_CANCELLED] = "cancelled",
+	    [FAIL_UNKNOWN] = "unknown",
 	};
 
 	ASSERT((size_t)kind < COUNT_OF(names));

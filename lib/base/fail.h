@@ -25,6 +25,7 @@ enum fail_kind {
 	FAIL_SYNTAX,	/* the peer's or the file's text is malformed */
 	FAIL_CORRUPT,	/* stored data is damaged */
 	FAIL_CANCELLED, /* the peer left, a deadline passed, or shutdown */
+	FAIL_UNKNOWN,	/* it may have been done, wholly or in part, or not */
 };
 
 enum { FAIL_TEXT_SIZE = 240 };

@@ -40,6 +40,7 @@ pop3_fail_text(enum fail_kind kind, bool login)
 	case FAIL_TEMP:
 	case FAIL_LIMIT:
 	case FAIL_CANCELLED:
+	case FAIL_UNKNOWN:
 		return temp;
 	case FAIL_CORRUPT:
 		return "[SYS/PERM] The message is damaged";

@@ -14,6 +14,7 @@ static const struct smtp_reply by_kind[] = {
     [FAIL_SYNTAX] = {501, "5.5.2", "Malformed"},
     [FAIL_CORRUPT] = {451, "4.3.0", "Cannot do this now; try again later"},
     [FAIL_CANCELLED] = {451, "4.3.2", "Interrupted; try again later"},
+    [FAIL_UNKNOWN] = {451, "4.3.0", "Cannot say if this was done; try again"},
 };
 
 const struct smtp_reply *

@@ -139,8 +139,7 @@ append_once(
 	}
 	int rc = commit_pieces(a, mbox, uidnext, p, n, f);
 
-	/* After a failed flush the records may yet be there. */
-	if (rc != 0 && p[0].outcome.code != OUTCOME_NONE) {
+	if (rc != 0 && f->kind != FAIL_UNKNOWN) {
 		remove_files(a, p, n);
 	}
 	return rc;

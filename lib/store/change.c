@@ -27,7 +27,7 @@ outcome_fail(const struct outcome *o, const char *what, struct fail *f)
 	case OUTCOME_NONE:
 		break;
 	}
-	return fail_set(f, FAIL_TEMP, "%s: outcome unknown", what);
+	return fail_set(f, FAIL_UNKNOWN, "%s: outcome unknown", what);
 }
 
 int
@@ -380,6 +380,9 @@ account_undelete(struct account *account, struct sv mailbox, int64_t since_ms,
 	for (size_t i = 0; rc == 0 && i < n; i++) {
 		rc = undelete_from(
 		    account, from[i], to, uidnext, since_ms, n_out, f);
+		if (rc != 0 && *n_out != 0) {
+			f->kind = FAIL_UNKNOWN; /* a part of it */
+		}
 	}
 	free(from);
 	return rc;

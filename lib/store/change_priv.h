@@ -13,7 +13,7 @@ int outcome_fail(
     const struct outcome *o, const char *what, struct fail *f) MUST_CHECK;
 
 /* Commit, tell the others, and give the outcome of record `out` as a failure
- * if it is one. */
+ * if it is one.  Unless that is FAIL_UNKNOWN, nothing was done. */
 int change_run(struct commit *c, const struct outcome *out, const char *what,
     struct fail *f) MUST_CHECK;
 

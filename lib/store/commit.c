@@ -166,6 +166,13 @@ rotate_full(struct commit *c, uint64_t size, struct fail *f)
 	return rc;
 }
 
+static int
+is_read_only(struct fail *f)
+{
+	return fail_set(
+	    f, FAIL_TEMP, "the store is read-only since a flush failed");
+}
+
 /* The account's segment as it is now, and where to read back from. */
 static int
 take_segment(struct commit *c, uint64_t *size, struct fail *f)
@@ -173,8 +180,7 @@ take_segment(struct commit *c, uint64_t *size, struct fail *f)
 	struct account *a = c->account;
 
 	if (a->store->read_only) {
-		return fail_set(f, FAIL_TEMP,
-		    "the store is read-only since a flush failed");
+		return is_read_only(f);
 	}
 	if (c->warm && !is_loaded(a) && journal_catch_up(a, f) != 0) {
 		return -1;
@@ -249,6 +255,23 @@ keep_room(struct commit *c, struct fail *f)
 	return c->adds ? fail_err(f, -rc, "journal") : 0;
 }
 
+/* A failure after the records were appended says nothing of what they do. */
+static int
+failed(const struct commit *c, struct fail *f)
+{
+	if (c->open) {
+		f->kind = FAIL_UNKNOWN;
+	}
+	return -1;
+}
+
+/* Such an answer says that nothing was written. */
+static bool
+wrote_nothing(ssize_t n)
+{
+	return n == -ENOSPC || n == -EDQUOT || n == -EFBIG;
+}
+
 int
 commit_append(struct commit *c, struct fail *f)
 {
@@ -274,26 +297,27 @@ commit_append(struct commit *c, struct fail *f)
 	struct iovec v = {c->framed.data, c->framed.len};
 	ssize_t n = fs_writev(a->store->fs, c->segment->fd, &v, 1);
 
+	c->open = !wrote_nothing(n);
 	if (n < 0) {
 		stop_waiting(c);
-		return fail_err(f, (int)-n, "append to journal");
+		(void)fail_err(f, (int)-n, "append to journal");
+		return failed(c, f);
 	}
+	/* What is not whole never takes effect. */
 	c->torn = (size_t)n < c->framed.len;
+	c->open = !c->torn;
 	return 0;
 }
 
 /* ---- flush ---- */
 
-int
-commit_flush(struct commit *c, struct fail *f)
+static int
+flush(struct commit *c, struct fail *f)
 {
 	struct account *a = c->account;
 	struct fs_stat st;
 	int rc;
 
-	if (c->torn) {
-		return 0;
-	}
 	/* What is in the file before the flush begins is on disk behind it. */
 	rc = fs_stat(a->store->fs, c->segment->fd, &st);
 	if (rc < 0) {
@@ -306,7 +330,20 @@ commit_flush(struct commit *c, struct fail *f)
 		a->size = st.size;
 	}
 	lock_release(&a->lock);
-	return c->durable ? journal_flush(a, c->segment, st.size, f) : 0;
+	if (!c->durable) {
+		return 0;
+	}
+	if (journal_flush(a, c->segment, st.size, f) != 0) {
+		return -1;
+	}
+	/* Ours is on disk; what it stands behind may not be. */
+	return a->store->read_only ? is_read_only(f) : 0;
+}
+
+int
+commit_flush(struct commit *c, struct fail *f)
+{
+	return c->torn || flush(c, f) == 0 ? 0 : failed(c, f);
 }
 
 /* ---- verify ---- */
@@ -442,6 +479,7 @@ done_cold(struct commit *c, struct fail *f)
 		return -1;
 	}
 	if (!MUTATION(F4) && c->floor_ms < c->segment->header.floor_ms) {
+		c->open = false;
 		return fail_set(f, FAIL_EXISTS,
 		    "the message's placement is below the floor");
 	}
@@ -479,6 +517,7 @@ verify_cold(struct commit *c, bool *again, struct fail *f)
 	 * file system did not do what it said: make one. */
 	*again = true;
 	if (sealed) {
+		c->open = false;
 		if (journal_follow(a, c->segment, &seal, f) != 0) {
 			return -1;
 		}
@@ -525,6 +564,7 @@ verify_warm(struct commit *c, bool *again, struct fail *f)
 		case WAITED_DONE:
 			return check_links(c, f);
 		case WAITED_VOID:
+			c->open = false;
 			stop_waiting(c);
 			*again = true;
 			return 0;
@@ -553,10 +593,13 @@ commit_verify(struct commit *c, bool *again, struct fail *f)
 			   : fail_set(f, FAIL_LIMIT, "disk full");
 	}
 	rc = c->warm ? verify_warm(c, again, f) : verify_cold(c, again, f);
-	if (rc == 0 && !*again && c->durable) {
+	if (rc != 0) {
+		return failed(c, f);
+	}
+	if (!*again && c->durable) {
 		c->flushed = place_make(c->segment->header.name.number, c->end);
 	}
-	return rc;
+	return 0;
 }
 
 int

@@ -36,6 +36,7 @@ struct commit {
 	uint64_t end;		 /* size of the file behind our append */
 	uint64_t from;		 /* no SEAL before it, nor our append */
 	bool torn;		 /* the last append was short */
+	bool open;		 /* they were appended, and may stand */
 	unsigned torn_n;
 };
 
@@ -47,9 +48,11 @@ void commit_deinit(struct commit *c);
 void commit_add(struct commit *c, enum record_type type, struct outcome *out);
 
 /*
- * FAIL_PERM: the account is closed.  FAIL_LIMIT: disk full, nothing done.
- * FAIL_TEMP: a flush failed, the outcome is open.  FAIL_EXISTS: cold, and a
- * placement is below the floor: nothing was done, begin with a new one.
+ * FAIL_UNKNOWN: the records were appended, and then something failed before
+ * it was known what became of them: they may stand now, or yet come to.  With
+ * every other kind they do not, and never will.  FAIL_PERM: the account is
+ * closed.  FAIL_LIMIT: disk full.  FAIL_TEMP: the store is read-only.
+ * FAIL_EXISTS: cold, and a placement is below the floor: begin with a new one.
  */
 int commit_run(struct commit *c, struct fail *f) MUST_CHECK;
 

@@ -261,8 +261,7 @@ copy_within(struct copying *c, uint64_t mbox_id, const struct uidset *uids,
 		tell(c, n, out);
 	}
 	*again = rc != 0 && c->outs[0].code == OUTCOME_VOID;
-	/* With an open outcome the record may yet be there. */
-	copying_clear(c, rc != 0 && c->outs[0].code != OUTCOME_NONE);
+	copying_clear(c, rc != 0 && f->kind != FAIL_UNKNOWN);
 	outcomes_free(&c->outs, n);
 	return rc;
 out:
@@ -382,7 +381,7 @@ literal_group(struct copying *c, const struct uidset *uids,
 		c->target_uidnext += (uint32_t)commit.n;
 	}
 	*again = rc != 0 && c->outs[0].code == OUTCOME_VOID;
-	copying_clear(c, rc != 0 && c->outs[0].code != OUTCOME_NONE);
+	copying_clear(c, rc != 0 && f->kind != FAIL_UNKNOWN);
 	outcomes_free(&c->outs, GROUP_RECORDS);
 	commit_deinit(&commit);
 	uidset_deinit(&from);
@@ -417,6 +416,13 @@ copy_across(struct copying *c, uint64_t mbox_id, const struct uidset *uids,
 	/* The target is durable: now, and not before, the source may go. */
 	if (rc == 0 && c->move && out->from.n != 0) {
 		rc = account_expunge(c->from, mbox_id, &out->from, true, f);
+		if (rc != 0 && f->kind == FAIL_ABSENT) {
+			fail_clear(f); /* they went with their mailbox */
+			rc = 0;
+		}
+	}
+	if (rc != 0 && out->from.n != 0) {
+		f->kind = FAIL_UNKNOWN; /* a part of it was done */
 	}
 	return rc;
 }

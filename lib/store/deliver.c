@@ -40,10 +40,12 @@ struct delivering {
 	size_t n;
 };
 
-/* Failed: `keep` the file when the record may yet turn out to be there. */
+/* Failed: the file stays if its record may stand. */
 static void
-give_up(struct drop *d, bool keep)
+give_up(struct drop *d)
 {
+	bool keep = d->to->fail.kind == FAIL_UNKNOWN;
+
 	d->open = false;
 	d->to->rc = -1;
 	/* It was there when it was opened: being put back from a copy, most
@@ -168,7 +170,7 @@ make_file(
 		d->account, d->mbox, d->path, all->source, &d->fd, &d->to->fail)
 	    != 0) {
 		d->path[0] = '\0';
-		give_up(d, true);
+		give_up(d);
 	}
 }
 
@@ -202,7 +204,7 @@ flush_file(struct drop *d)
 		rc = msgfile_flush_names(d->account, d->mbox, &d->to->fail);
 	}
 	if (rc != 0) {
-		give_up(d, false);
+		give_up(d);
 	}
 }
 
@@ -222,7 +224,7 @@ flush_files(struct delivering *all)
 
 		if (link && first != NULL && !first->open) {
 			d->to->fail = first->to->fail;
-			give_up(d, false);
+			give_up(d);
 			continue;
 		}
 		flush_file(d);
@@ -278,7 +280,7 @@ append_all(struct delivering *all)
 		}
 		write_record(all, d);
 		if (commit_append(&d->commit, &d->to->fail) != 0) {
-			give_up(d, false);
+			give_up(d);
 		}
 	}
 }
@@ -305,7 +307,7 @@ flush_all(struct delivering *all)
 		struct drop *d = &all->drop[i];
 
 		if (d->open && commit_flush(&d->commit, &d->to->fail) != 0) {
-			give_up(d, true);
+			give_up(d);
 		}
 	}
 }
@@ -364,7 +366,7 @@ verify(struct drop *d)
 	if (rc == 0) {
 		settle(d);
 	} else if (f->kind != FAIL_EXISTS) {
-		give_up(d, f->kind == FAIL_TEMP);
+		give_up(d);
 	}
 }
 
@@ -388,11 +390,11 @@ place_again(struct delivering *all, struct drop *d)
 		    && judge(d) == 0) {
 			settle(d);
 		} else if (d->to->fail.kind != FAIL_EXISTS) {
-			give_up(d, d->to->fail.kind == FAIL_TEMP);
+			give_up(d);
 		}
 	}
 	if (d->open) {
-		give_up(d, false);
+		give_up(d);
 	}
 }
 

@@ -197,7 +197,23 @@ journal_ours(const struct store *s, const struct segment *seg)
 	return MUTATION(F31)
 	       || (h->boot_id[0] == s->boot_id[0]
 		   && h->boot_id[1] == s->boot_id[1]
-		   && h->generation == s->generation && h->inode == seg->inode);
+		   && h->generation >= s->generation && h->inode == seg->inode);
+}
+
+/* Failures that happen while we have it open are told to us; of those before
+ * there is a mark. */
+static void
+vouch(struct store *s, struct segment *seg)
+{
+	if (seg->vouched) {
+		return;
+	}
+	if (seg->header.generation > s->generation) {
+		store_look_at_generation(s);
+	} else {
+		store_look_for_mark(s);
+	}
+	seg->vouched = true;
 }
 
 int
@@ -207,6 +223,7 @@ journal_flush(
 	place_t place = place_make(seg->header.name.number, end);
 	int rc;
 
+	vouch(a->store, seg);
 	store_flush_begin(a->store);
 	rc = fs_datasync(a->store->fs, seg->fd);
 	store_flush_end(a->store);
@@ -388,11 +405,13 @@ make_candidate(struct account *a, struct segment *old,
 	    .name = *name,
 	    .previous = was->name,
 	    .boot_id = {s->boot_id[0], s->boot_id[1]},
-	    .generation = s->generation,
+	    .generation = was->generation > s->generation ? was->generation
+							  : s->generation,
 	    .floor_ms = floor_ms > was->floor_ms ? floor_ms : was->floor_ms,
 	    .purge = purge > was->purge ? purge : was->purge,
 	    .created_ms = fs_now_ms(s->fs),
-	    .restored = old->inode != was->inode,
+	    .restored =
+		old->inode != was->inode || was->generation < s->generation,
 	};
 
 	if (segment_make(s->fs, a->dir, &h, out, f) != 0) {

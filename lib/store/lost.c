@@ -153,8 +153,8 @@ adopt(struct account *a, const char *path, const struct view *v, uint64_t size,
 	rc = change_run(&c, &out, "ADD", f);
 	commit_deinit(&c);
 	outcome_deinit(&out);
-	if (rc == 0) {
-		(void)fs_unlink(a->store->fs, a->dir, path);
+	if (rc == 0 || f->kind != FAIL_UNKNOWN) {
+		(void)fs_unlink(a->store->fs, a->dir, rc == 0 ? path : to);
 	}
 	return rc;
 }

@@ -18,7 +18,8 @@
  *	96	floor		8	ms: adds of older placements are void
  *	104	purge		8	place: what was expunged below it is gone
  *	112	created		8	ms since 1970
-  *	120	flags		4	1: its predecessor was a restored copy
+  *	120	flags		4	1: its predecessor was a restored copy, or
+ *					of an earlier generation
  *	124	CRC-32C		4	of the 124 octets before
  *
  * The second copy stands at SEG_HEADER_COPY; records begin at SEG_HEADER.
@@ -63,7 +64,7 @@ struct seg_header {
 	int64_t floor_ms;
 	place_t purge;
 	int64_t created_ms;
-	bool restored; /* the one before was not the file that it says */
+	bool restored; /* what was told of the one before may not be so */
 };
 
 static inline place_t
@@ -92,6 +93,7 @@ struct segment {
 	uint64_t inode;	       /* of the file now: differs after a restore */
 	uint64_t size_at_open; /* octets; it may have grown since */
 	_Atomic bool bad;      /* a flush failed: never append here again */
+	_Atomic bool vouched;  /* none had failed before we opened it */
 	_Atomic uint64_t allocated; /* octets that a full disk leaves us */
 };
 

@@ -63,19 +63,74 @@ read_generation(struct store *s, uint64_t *out, struct fail *f)
 	return rc;
 }
 
+/*
+ * The kernel tells of a failed flush those who had the file open, once: who
+ * opens it later is told that all is well, and could build on records that
+ * will be gone after the next start.  So the process that was told leaves
+ * word for all others, until the generation is raised.
+ */
+static void
+mark_path(uint64_t generation, char path[64])
+{
+	(void)snprintf(
+	    path, 64, "read-only.%llu", (unsigned long long)generation);
+}
+
+static void
+leave_mark(struct store *s)
+{
+	struct fail f = {0};
+	char path[64];
+
+	mark_path(s->generation, path);
+	int fd = fs_open(s->fs, FS_ROOT, path, O_WRONLY | O_CREAT, FILE_MODE);
+
+	if (fd >= 0) {
+		fs_close(s->fs, &fd);
+		(void)!store_sync_path(s, FS_ROOT, ".", &f);
+	}
+}
+
+void
+store_look_for_mark(struct store *s)
+{
+	struct fs_stat st;
+	struct fail f = {0};
+	char path[64];
+
+	mark_path(s->generation, path);
+	if (!s->read_only && fs_stat_at(s->fs, FS_ROOT, path, &st) == 0
+	    && !atomic_exchange(&s->read_only, true)) {
+		LOG(LOG_ERROR, "store.read_only", kv_str("file", path));
+		/* Not to be told of again after a power cut, it must be there
+		 * before anything more is shown: see journal_rotate(). */
+		(void)!store_sync_path(s, FS_ROOT, ".", &f);
+	}
+}
+
 void
 store_look_at_generation(struct store *s)
 {
 	struct fail f = {0};
 	uint64_t generation;
 
-	if (read_generation(s, &generation, &f) != 0
-	    || generation == s->generation) {
-		return;
+	if (read_generation(s, &generation, &f) == 0
+	    && generation != s->generation) {
+		LOG(LOG_INFO, "store.generation", kv_u64("number", generation));
+		s->generation = generation;
+		s->read_only = false;
 	}
-	LOG(LOG_INFO, "store.generation", kv_u64("number", generation));
-	s->generation = generation;
-	s->read_only = false;
+	store_look_for_mark(s);
+}
+
+/* It says nothing of the next generation: only a tidy folder. */
+static void
+remove_mark(struct store *s, uint64_t generation)
+{
+	char path[64];
+
+	mark_path(generation, path);
+	(void)fs_unlink(s->fs, FS_ROOT, path);
 }
 
 int
@@ -115,6 +170,7 @@ store_raise_generation(struct store *store, struct fail *f)
 			      : fail_err(f, -err, "rename %s", path);
 	}
 	if (rc == 0) {
+		remove_mark(store, generation);
 		store_look_at_generation(store);
 	}
 	return rc;
@@ -149,6 +205,7 @@ prepare(struct store *s, struct fail *f)
 		return -1;
 	}
 	s->generation = generation;
+	store_look_for_mark(s);
 	return 0;
 }
 
@@ -290,6 +347,7 @@ store_flush_failed(struct store *s, int err, const char *what, struct fail *f)
 	if (!atomic_exchange(&s->read_only, true)) {
 		LOG(LOG_ERROR, "store.read_only", kv_str("file", what),
 		    kv_i64("errno", err));
+		leave_mark(s);
 	}
 	(void)fail_err(f, err, "flush %s", what);
 	f->kind = FAIL_TEMP;

@@ -26,7 +26,9 @@
  * Failures: FAIL_ABSENT (no such account, mailbox or message), FAIL_EXISTS,
  * FAIL_LIMIT (disk, quota of names, keywords), FAIL_TEMP (I/O error; the
  * volume may have gone read-only), FAIL_CORRUPT (damaged; reported and set
- * aside), FAIL_PERM (account closed).
+ * aside), FAIL_PERM (account closed).  Of a change, these say that nothing was
+ * done, now or later; FAIL_UNKNOWN, that it may have been: something failed
+ * between writing it down and knowing that it counts.
  *
  * Threads: store and account are locked inside; views, mboxes and msgs are
  * immutable; readers and requests are session-owned.
@@ -87,10 +89,12 @@ int store_open_path(const struct store_conf *conf, const char *path,
     struct store **out, struct fail *f) MUST_CHECK;
 
 /*
- * After a flush failed, nothing more is acknowledged on the volume by the
- * process that saw it.  Once the disk is mended, raise the generation: every
- * process that has the store open takes it up within 10 s, acknowledges
- * again, and goes on in new journal segments.
+ * After a flush failed, nothing more is acknowledged on the volume.  Once the
+ * disk is mended, and the machine restarted or the file system mounted anew
+ * (until then the kernel shows what the disk has lost), raise the generation:
+ * every process that has the store open takes it up within 10 s, acknowledges
+ * again, and goes on in new journal segments, where all mailboxes have a new
+ * UIDVALIDITY.
  */
 int store_raise_generation(struct store *store, struct fail *f) MUST_CHECK;
 

@@ -6,6 +6,7 @@
  *
  *	generation		text: a number that msadm raises after the
  *				disk lost what it had flushed
+ *	read-only.<generation>	a flush has failed
  *	tmp/			accounts being made or removed
  *	accounts/<2>/<id>/	one account; <2>: first two digits of its id
  *
@@ -147,6 +148,10 @@ int store_flush_failed(
 
 /* Take over a generation that was raised while we run. */
 void store_look_at_generation(struct store *s);
+
+/* Another process was told of a failed flush: read-only from now on.  To be
+ * asked behind opening what is to be flushed. */
+void store_look_for_mark(struct store *s);
 
 /* Flush a file or folder by its path below an account. */
 int store_sync_path(

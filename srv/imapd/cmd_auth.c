@@ -93,6 +93,7 @@ refuse(struct command *cmd, struct sv user, const char *mech, struct fail *f)
 	case FAIL_TEMP:
 	case FAIL_CORRUPT:
 	case FAIL_CANCELLED:
+	case FAIL_UNKNOWN:
 		reply_no(cmd, "UNAVAILABLE", "Not possible now, try later");
 		break;
 	case FAIL_NONE:

@@ -311,6 +311,7 @@ answer(struct fetch *f)
 	case FAIL_SYNTAX:
 	case FAIL_CORRUPT:
 	case FAIL_CANCELLED:
+	case FAIL_UNKNOWN:
 		reply_fail(f->cmd, &f->fail);
 		break;
 	}

@@ -46,13 +46,14 @@ static const struct {
     [FAIL_SYNTAX] = {"CANNOT", "That name is not possible"},
     [FAIL_CORRUPT] = {"CORRUPTION", "Stored data is damaged"},
     [FAIL_CANCELLED] = {"UNAVAILABLE", "Interrupted"},
+    [FAIL_UNKNOWN] = {"UNAVAILABLE", "It is not known whether this was done"},
 };
 
 void
 reply_fail(struct command *cmd, const struct fail *f)
 {
 	bool ours = f->kind == FAIL_TEMP || f->kind == FAIL_CORRUPT
-		    || f->kind == FAIL_NONE;
+		    || f->kind == FAIL_NONE || f->kind == FAIL_UNKNOWN;
 
 	LOG(ours ? LOG_ERROR : LOG_DEBUG, "command.failed",
 	    kv_hex("session", cmd->im->s.id),

@@ -115,6 +115,7 @@ auth_reply(const struct fail *f)
 	case FAIL_TEMP:
 	case FAIL_CORRUPT:
 	case FAIL_CANCELLED:
+	case FAIL_UNKNOWN:
 		return &away;
 	case FAIL_NONE:
 	case FAIL_PERM:

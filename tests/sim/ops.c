@@ -50,7 +50,8 @@ op_failed(struct proc *p, unsigned a, const char *what, const struct fail *f,
 	if (simproc_dead(p->sim) || (allowed & ALLOW(f->kind)) != 0) {
 		return;
 	}
-	if (f->kind == FAIL_LIMIT
+	/* A move across accounts may be half done when the disk gets full. */
+	if ((f->kind == FAIL_LIMIT || f->kind == FAIL_UNKNOWN)
 	    && (w->full || p->met_full || p->fulls != w->fulls)) {
 		return;
 	}

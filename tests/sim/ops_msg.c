@@ -26,7 +26,6 @@ delivery_of(struct oracle *o, unsigned a, uint32_t k)
 	    xreallocarray(f->delivery, f->n_delivery + 1, sizeof(*f->delivery));
 	d = &f->delivery[f->n_delivery++];
 	*d = (struct delivery_fact){.k = k, .account = a};
-	f->most[k]++;
 	return d;
 }
 
@@ -55,6 +54,22 @@ pick_delivery(struct world *w, uint32_t *k)
 	return true;
 }
 
+/* Nothing was done, and nothing will be. */
+static bool
+failed_for_sure(const struct proc *p, int rc, const struct fail *f)
+{
+	return rc != 0 && !simproc_dead(p->sim) && f->kind != FAIL_UNKNOWN;
+}
+
+/* A try of which nothing stands: was it the only one? */
+static void
+not_delivered(struct oracle *o, struct delivery_fact *d, unsigned a)
+{
+	if (--d->tries == 0) {
+		o->account[a].most[d->k]--;
+	}
+}
+
 static void
 delivered(struct proc *p, const struct delivery *to, unsigned a, uint32_t k,
     uint64_t clock, unsigned epoch)
@@ -63,9 +78,9 @@ delivered(struct proc *p, const struct delivery *to, unsigned a, uint32_t k,
 	struct delivery_fact *d;
 	bool alone;
 
+	delivery_end(&w->oracle, a, k);
 	if (w->oracle.epoch[a] != epoch) {
 		/* It may have come into the tree that was put back. */
-		w->oracle.account[a].most[k]++;
 		d = delivery_of(&w->oracle, a, k);
 		d->tries++;
 		d->swept = true;
@@ -74,6 +89,9 @@ delivered(struct proc *p, const struct delivery *to, unsigned a, uint32_t k,
 	d = delivery_of(&w->oracle, a, k);
 	alone = attempt_alone(&d->f, clock);
 	attempt_end(&w->oracle, &d->f);
+	if (failed_for_sure(p, to->rc, &to->fail)) {
+		not_delivered(&w->oracle, d, a);
+	}
 	if (simproc_dead(p->sim)) {
 		retry_later(w, k);
 		return;
@@ -118,6 +136,11 @@ op_deliver(struct proc *p)
 		unsigned a = (first + i) % ORACLE_ACCOUNTS;
 		struct delivery_fact *d = delivery_of(&w->oracle, a, k);
 
+		/* Its key makes one of however many tries. */
+		if (d->tries == 0) {
+			w->oracle.account[a].most[k]++;
+		}
+		delivery_begin(&w->oracle, a, k);
 		attempt_begin(&w->oracle, &d->f);
 		epoch[i] = w->oracle.epoch[a];
 		d->tries++;
@@ -208,6 +231,7 @@ op_append(struct proc *p, unsigned a)
 	uint64_t clock = w->oracle.clock;
 	uint32_t k = w->next_k;
 	struct fail f;
+	int rc;
 
 	if (m == NULL || op_account(p, a) == NULL
 	    || w->next_k + n >= CONTENT_MAX) {
@@ -221,20 +245,19 @@ op_append(struct proc *p, unsigned a)
 		attrs[i].flags = (uint32_t)rng_below(&w->rng, 32);
 		w->oracle.account[a].most[k + i]++;
 	}
-	if (account_append(p->account[a], m->id, source, attrs, n, &done, &f)
-	    != 0) {
+	rc = account_append(p->account[a], m->id, source, attrs, n, &done, &f);
+	if (rc != 0) {
 		op_failed(p, a, "append", &f, ALLOW(FAIL_ABSENT));
-		if (w->oracle.epoch[a] != epoch) {
-			for (unsigned i = 0; i < n; i++) {
-				w->oracle.account[a].most[k + i]++;
-			}
-		}
+	}
+	for (unsigned i = 0;
+	     i < n && failed_for_sure(p, rc, &f) && w->oracle.epoch[a] == epoch;
+	     i++) {
+		w->oracle.account[a].most[k + i]--;
+	}
+	if (rc != 0) {
+		world_say(p->w, p, "not appended: %u", k);
 	} else if (op_counts(p, a, epoch)) {
 		appended(p, a, &done, k, n, clock);
-	} else {
-		for (unsigned i = 0; i < n; i++) {
-			w->oracle.account[a].most[k + i]++;
-		}
 	}
 	uidset_deinit(&done.uids);
 	for (unsigned i = 0; i < n; i++) {
@@ -509,16 +532,30 @@ attempt_over(struct oracle *o, struct attempt *at)
 	}
 }
 
-static void
+/* What a copy may add to each message's number; to be freed. */
+static uint16_t *
 more_copies(struct oracle *o, struct box_fact *from, unsigned to,
     const struct uidset *uids)
 {
-	for (uint64_t i = 0; i < uidset_count(uids); i++) {
-		struct uid_fact *u = oracle_uid(o, from, uid_at(uids, i));
+	uint16_t *more = xcalloc(CONTENT_MAX, sizeof(*more));
 
-		if (u->k != 0) {
-			o->account[to].most[u->k]++;
+	for (uint64_t i = 0; i < uidset_count(uids); i++) {
+		uint32_t k = oracle_uid(o, from, uid_at(uids, i))->k;
+
+		if (k != 0) {
+			more[k]++;
+			o->account[to].most[k]++;
 		}
+	}
+	return more;
+}
+
+static void
+no_more_copies(struct oracle *o, unsigned to, const uint16_t *more)
+{
+	for (uint32_t k = 0; more != NULL && k < CONTENT_MAX; k++) {
+		o->account[to].most[k] =
+		    (uint16_t)(o->account[to].most[k] - more[k]);
 	}
 }
 
@@ -534,6 +571,7 @@ op_copy(struct proc *p, unsigned a)
 	struct uidset uids = {.n = 0};
 	struct copied c = {.uidvalidity = 0};
 	struct attempt at = {.n = 0};
+	uint16_t *more = NULL;
 	uint64_t clock;
 	unsigned epoch;
 	const struct mbox *m;
@@ -562,12 +600,15 @@ op_copy(struct proc *p, unsigned a)
 	epoch = o->epoch[ta];
 	at.box = b;
 	if (!move || ta != a || m->id == tm->id) {
-		more_copies(o, b, ta, &uids);
+		more = more_copies(o, b, ta, &uids);
 	}
 	if (account_copy(p->account[a], m->id, &uids, p->account[ta], tm->id,
 		move, &c, &f)
 	    != 0) {
 		op_failed(p, a, move ? "move" : "copy", &f, ALLOW(FAIL_ABSENT));
+		if (failed_for_sure(p, -1, &f) && o->epoch[ta] == epoch) {
+			no_more_copies(o, ta, more);
+		}
 		attempt_over(o, &at);
 	} else if (!op_counts(p, a, at.epoch) || !op_counts(p, ta, epoch)) {
 		attempt_over(o, &at);
@@ -577,11 +618,7 @@ op_copy(struct proc *p, unsigned a)
 			moved(o, &at, &c.from);
 		}
 	}
-	if (o->epoch[ta] != epoch || o->epoch[a] != at.epoch) {
-		for (uint32_t k = 0; k < CONTENT_MAX; k++) {
-			o->account[ta].most[k]++; /* into the tree put back */
-		}
-	}
+	free(more);
 	free(at.t);
 	copied_deinit(&c);
 	uidset_deinit(&uids);

@@ -166,6 +166,19 @@ sweep_end(struct oracle *o, unsigned account)
 	deliveries_touch(o, &o->account[account]);
 }
 
+void
+delivery_begin(struct oracle *o, unsigned account, uint32_t k)
+{
+	o->account[account].flying[k]++;
+}
+
+void
+delivery_end(struct oracle *o, unsigned account, uint32_t k)
+{
+	ASSERT(o->account[account].flying[k] > 0);
+	o->account[account].flying[k]--;
+}
+
 /* ---- meanings ---- */
 
 /* The number first told under this key; `value` if that was now. */
@@ -359,10 +372,15 @@ oracle_restore(struct oracle *o, unsigned account, struct account_fact **saved)
 {
 	struct account_fact *a = &o->account[account];
 
+	/* Not as they were then, but as they are. */
+	memcpy((*saved)->flying, a->flying, sizeof(a->flying));
 	account_clear(a);
 	*a = **saved;
 	free(*saved);
 	*saved = NULL;
+	for (uint32_t k = 0; k < CONTENT_MAX; k++) {
+		a->most[k] = (uint16_t)(a->most[k] + a->flying[k]);
+	}
 	fact_restored(o, &a->names);
 	fact_restored(o, &a->sweeps);
 	fact_restored(o, &a->subscriptions);

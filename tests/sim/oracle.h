@@ -97,7 +97,8 @@ struct account_fact {
 	struct box_fact *box;
 	unsigned n_box;
 	struct fact names; /* all that says which mailboxes there are */
-	uint16_t most[CONTENT_MAX]; /* copies there may be at most */
+	uint16_t most[CONTENT_MAX];   /* copies there may be at most */
+	uint16_t flying[CONTENT_MAX]; /* deliveries under way */
 	struct fact sweeps; /* attempts that take what nobody has seen */
 	struct delivery_fact *delivery;
 	unsigned n_delivery, cap_delivery;
@@ -138,6 +139,10 @@ void fact_set(struct oracle *o, struct fact *f, enum fact_state state);
 /* An attempt on all of a mailbox's messages, those to come included. */
 void wide_begin(struct oracle *o, struct box_fact *b);
 void wide_end(struct oracle *o, struct box_fact *b);
+/* A delivery of message k is under way, until its outcome was told: it opens
+ * the account itself, and so a tree that is put back meanwhile may get it. */
+void delivery_begin(struct oracle *o, unsigned account, uint32_t k);
+void delivery_end(struct oracle *o, unsigned account, uint32_t k);
 /* Deliveries not seen yet may be swept away with what surrounds them. */
 void sweep_begin(struct oracle *o, unsigned account);
 void sweep_end(struct oracle *o, unsigned account);

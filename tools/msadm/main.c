@@ -373,6 +373,7 @@ exit_status(const struct fail *f)
 	switch (f->kind) {
 	case FAIL_TEMP:
 	case FAIL_CANCELLED:
+	case FAIL_UNKNOWN:
 		return EX_TEMPFAIL;
 	case FAIL_ABSENT:
 		return EX_NOUSER;
