@@ -1,6 +1,8 @@
 /*
- * casemap: i;unicode-casemap over UTF-8.  [RFC 5051]
+ * casemap: forms in which texts compare: i;unicode-casemap [RFC 5051] and
+ * normalisation form C.
  */
+#include <stdlib.h>
 #include <utf8proc.h>
 
 #include "base/utf8.h"
@@ -62,4 +64,25 @@ charset_casemap(struct sv utf8, struct buf *to)
 		}
 		i += run + n;
 	}
+}
+
+bool
+charset_compose(struct sv utf8, struct buf *to)
+{
+	utf8proc_uint8_t *composed = NULL;
+	utf8proc_ssize_t n;
+
+	if (utf8_ascii_run(utf8) == utf8.len) {
+		buf_add_sv(to, utf8);
+		return true;
+	}
+	n = utf8proc_map((const utf8proc_uint8_t *)utf8.p,
+	    (utf8proc_ssize_t)utf8.len, &composed,
+	    UTF8PROC_STABLE | UTF8PROC_COMPOSE);
+	if (n < 0) {
+		return false;
+	}
+	buf_add(to, composed, (size_t)n);
+	free(composed);
+	return true;
 }

@@ -59,3 +59,7 @@ void charset_to_utf8(struct sv name, struct sv in, struct buf *to);
  * given in pieces that cut no character.  Output is at most 11 times as long.
  */
 void charset_casemap(struct sv utf8, struct buf *to);
+
+/* Append UTF-8 text in normalisation form C, in which names are compared.
+ * False, with nothing appended, if it is not well-formed. */
+bool charset_compose(struct sv utf8, struct buf *to) MUST_CHECK;

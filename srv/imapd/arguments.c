@@ -4,20 +4,42 @@
 
 #include "imapd/imapd.h"
 #include "imapd/tell.h"
+#include "mail/charset.h"
 #include "proto/imap_name.h"
 
 int
 command_name(struct command *cmd, struct sv wire, struct sv *out)
 {
-	struct buf utf8 = {0};
+	struct buf utf8 = {0}, composed = {0};
+	int rc = -1;
 
-	if (!imap_name_from_utf7(wire, &utf8)) {
+	if (imap_name_from_utf7(wire, &utf8)
+	    && charset_compose(buf_sv(&utf8), &composed)) {
+		*out = arena_sv(&cmd->arena, buf_sv(&composed));
+		rc = 0;
+	} else {
 		reply_no(cmd, "CANNOT", "That is no mailbox name");
-		return -1;
 	}
-	*out = arena_sv(&cmd->arena, buf_sv(&utf8));
 	buf_deinit(&utf8);
-	return 0;
+	buf_deinit(&composed);
+	return rc;
+}
+
+struct sv
+command_pattern(struct command *cmd, struct sv wire)
+{
+	struct buf utf8 = {0}, composed = {0}, again = {0};
+	struct sv out = wire;
+
+	if (imap_name_from_utf7(wire, &utf8)
+	    && charset_compose(buf_sv(&utf8), &composed)) {
+		imap_name_to_utf7(buf_sv(&composed), &again);
+		out = arena_sv(&cmd->arena, buf_sv(&again));
+	}
+	buf_deinit(&utf8);
+	buf_deinit(&composed);
+	buf_deinit(&again);
+	return out;
 }
 
 int

@@ -136,12 +136,13 @@ static void
 compile(struct listing *l)
 {
 	const struct imap_list_args *a = l->args;
+	struct sv reference = command_pattern(l->cmd, a->reference);
 
 	l->match = arena_array(
 	    &l->cmd->arena, a->n_patterns, sizeof(struct imap_match *));
 	for (size_t i = 0; i < a->n_patterns; i++) {
-		l->match[i] = imap_match_new(
-		    &l->cmd->arena, a->reference, a->patterns[i], '/');
+		l->match[i] = imap_match_new(&l->cmd->arena, reference,
+		    command_pattern(l->cmd, a->patterns[i]), '/');
 	}
 }
 

@@ -53,10 +53,14 @@ enum verdict command_run(struct imap *im);
  * -1 with the command answered.  In cmd_append.c. */
 int append_begin(struct command *cmd, struct sv text, uint64_t size) MUST_CHECK;
 
-/* A mailbox's name in UTF-8, in the command's arena.  -1 with the command
- * answered NO. */
+/* A mailbox's name in UTF-8 and normalisation form C, in the command's arena.
+ * -1 with the command answered NO. */
 int command_name(
     struct command *cmd, struct sv wire, struct sv *out) MUST_CHECK;
+
+/* A pattern, or a reference, in the wire form that names have; one that cuts
+ * base64 with a wildcard is left as it is. */
+struct sv command_pattern(struct command *cmd, struct sv wire);
 
 /*
  * A view as new as session_view() gives, and a mailbox in it that can be

@@ -175,6 +175,29 @@ def test_rfc3501_5_1_3_names_in_modified_utf7(imap):
     imap.no("SELECT &AOQ-")
 
 
+COMPOSED, DECOMPOSED = "caf&AOk-", "cafe&AwE-"
+
+
+def test_names_are_in_normalisation_form_c(imap):
+    imap.ok(f"CREATE {DECOMPOSED}")
+    assert COMPOSED in names(imap) and DECOMPOSED not in names(imap)
+    assert imap.no(f"CREATE {COMPOSED}").code == b"ALREADYEXISTS"
+    for name in (COMPOSED, DECOMPOSED):
+        imap.ok(f"SELECT {name}")
+        imap.ok(f"STATUS {name} (MESSAGES)")
+        imap.ok(f"SUBSCRIBE {name}")
+        for pattern in (f'"" {name}', f'"" %{name[3:]}', f'{name} ""',
+                        f"{name} *"):
+            r = imap.ok(f"LIST {pattern}")
+            assert len(r.all("LIST")) == 1, pattern
+    assert len(imap.ok('LSUB "" *').all("LSUB")) == 1
+    imap.ok(f"RENAME {DECOMPOSED} other")
+    imap.ok(f"RENAME other x/{DECOMPOSED}")
+    imap.ok(f"DELETE x/{COMPOSED}")
+    imap.ok(f"UNSUBSCRIBE {DECOMPOSED}")
+    assert imap.ok('LSUB "" *').all("LSUB") == []
+
+
 @pytest.mark.parametrize("name", [
     "with space", 'q"uote', "back\\slash", "star*", "per%cent", "(paren)",
     "NIL", "{5}"])

@@ -226,6 +226,35 @@ charsets_are_known_or_not(void **state)
 	}
 }
 
+static void
+names_are_composed(void **state)
+{
+	static const struct {
+		const char *in, *out; /* NULL: no UTF-8 */
+	} rows[] = {
+	    {"", ""},
+	    {"plain", "plain"},
+	    {"cafe\xcc\x81", "caf\xc3\xa9"},
+	    {"caf\xc3\xa9", "caf\xc3\xa9"},
+	    {"\xe2\x84\xab", "\xc3\x85"},     /* Angstrom sign */
+	    {"\xef\xac\x81", "\xef\xac\x81"}, /* a ligature stays */
+	    {"a\xcc\x81\xcc\xa3", "\xe1\xba\xa1\xcc\x81"},
+	    {"\xed\xa0\x80", NULL},
+	    {"a\xff", NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct buf got = {.len = 0};
+
+		assert_int_equal(charset_compose(sv_cstr(rows[i].in), &got),
+		    rows[i].out != NULL);
+		assert_true(sv_eq(buf_sv(&got),
+		    sv_cstr(rows[i].out != NULL ? rows[i].out : "")));
+		buf_deinit(&got);
+	}
+}
+
 /* [RFC 5051 2] */
 static void
 casemap_gives_titlecase_decomposed(void **state)
@@ -685,6 +714,7 @@ main(void)
 	    cmocka_unit_test(strict_base64_takes_one_form_only),
 	    cmocka_unit_test(charsets_become_utf8),
 	    cmocka_unit_test(charsets_are_known_or_not),
+	    cmocka_unit_test(names_are_composed),
 	    cmocka_unit_test(casemap_gives_titlecase_decomposed),
 	    cmocka_unit_test(encoded_words_are_decoded),
 	    cmocka_unit_test(text_is_encoded_in_words_of_75_octets),

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "mail/charset.h"
 #include "msadm/msadm.h"
 #include "msadm/print.h"
 
@@ -131,6 +132,20 @@ undelete_mbox(struct msadm *m, struct account *tree, const struct mbox *b,
 	return 0;
 }
 
+/* Names are in normalisation form C, however the administrator types. */
+static const struct mbox *
+find_mbox(const struct view *view, struct sv name)
+{
+	const struct mbox *b = NULL;
+	struct buf composed = {0};
+
+	if (charset_compose(name, &composed)) {
+		b = view_mbox(view, buf_sv(&composed));
+	}
+	buf_deinit(&composed);
+	return b;
+}
+
 static int
 undelete_in(struct msadm *m, struct account *tree, const struct view *view,
     json_t *rows, struct fail *f)
@@ -138,7 +153,7 @@ undelete_in(struct msadm *m, struct account *tree, const struct view *view,
 	const struct mbox *b;
 
 	if (m->mailbox != NULL) {
-		b = view_mbox(view, sv_cstr(m->mailbox));
+		b = find_mbox(view, sv_cstr(m->mailbox));
 		if (b == NULL) {
 			return fail_set(
 			    f, FAIL_ABSENT, "no mailbox %s", m->mailbox);
