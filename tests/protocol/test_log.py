@@ -83,6 +83,7 @@ def test_ids_are_of_one_message_alone_across_restarts(make_server):
 
 @pytest.mark.parametrize("kind", ["smtp", "lmtp"])
 def test_a_refused_recipient_is_told_with_sender_and_reason(server, kind):
+    server.add_account()  # so that the domain is ours
     mark = server.log.mark()
     c = server.smtp() if kind == "smtp" else server.lmtp()
     if kind == "smtp":
