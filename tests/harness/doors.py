@@ -78,8 +78,8 @@ class Handover(wire.Smtp):
     def __init__(self, path):
         # pylint: disable=super-init-not-called
         self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.connect(path)  # waits while the backlog is full
         self.sock.settimeout(wire.TIMEOUT)
-        self.sock.connect(path)
         self._in = bytearray()
         self.greeting = None
 

@@ -157,7 +157,7 @@ class Postroom:
         self.offset, self._holder = ports.reserve()
         self.process = None
         self.logs = []
-        self._clients = []
+        self.clients = []
 
     def __enter__(self):
         self.start()
@@ -215,9 +215,9 @@ class Postroom:
             raise ServerError(f"exit status {status}:\n" + process.log.text())
 
     def close(self):
-        for client in self._clients:
+        for client in self.clients:
             client.close()
-        self._clients.clear()
+        self.clients.clear()
         try:
             self.stop()
         finally:
@@ -327,14 +327,14 @@ class Postroom:
 
     def _client(self, kind, name, tls):
         client = kind("127.0.0.1", self.port(name))
-        self._clients.append(client)
+        self.clients.append(client)
         if tls:
             client.start_tls()
         return client
 
     def keep(self, client):
         """Close this connection too at the end."""
-        self._clients.append(client)
+        self.clients.append(client)
         return client
 
     def raw(self, name):

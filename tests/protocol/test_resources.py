@@ -6,7 +6,8 @@ import subprocess
 import pytest
 
 from harness import mail
-from harness.postroom import sanitized
+from harness.doors import DOORS, Handover
+from harness.postroom import PROGRAMS, sanitized
 from harness.wire import Closed
 
 root_only = pytest.mark.skipif(os.getuid() != 0, reason="mounts or prlimit")
@@ -21,31 +22,68 @@ def pss_kib(pids):
     return total
 
 
-@pytest.mark.parametrize("port", ["imap", "pop3", "smtp", "lmtp"])
-def test_ten_thousand_connections_that_say_nothing(make_server, port):
-    want = 10_000
+@pytest.fixture
+def many_descriptors():
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard < want + 500:
-        pytest.skip(f"only {hard} descriptors")
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    yield hard
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.parametrize("name", DOORS)
+def test_ten_thousand_connections_that_say_nothing(make_server, name,
+                                                   many_descriptors):
+    want = 10_000
+    if many_descriptors < want + 500:
+        pytest.skip(f"only {many_descriptors} descriptors")
+    door = DOORS[name]
     server = make_server({"limits.connections": str(want + 1000)})
     account = server.add_account()
-    program = {"imap": "imapd", "pop3": "pop3d", "smtp": "smtpd",
-               "lmtp": "lmtpd"}[port]
-    before = pss_kib(server.pids(program))
-    silent = [server.raw(port) for _ in range(want)]
-    for c in silent:
-        c.line()
-    grown = pss_kib(server.pids(program)) - before
+    path = os.path.join(server.home, "run", "handover")
+    before = pss_kib(server.pids(door.program))
+    silent = []
+    for _ in range(want):
+        c = Handover(path) if name == "handover" else server.raw(name)
+        silent.append(c)
+        if not door.tls and name != "handover":
+            c.line()
+    assert server.sessions(door.program) >= want
+    grown = pss_kib(server.pids(door.program)) - before
     allowed = 32 if sanitized() else 8
     assert grown / want < allowed, f"{grown / want:.1f} KiB a connection"
-    # Somebody else comes and is served.
+    # Somebody else comes and is served, at this door and all others.
+    for other in DOORS.values():
+        other.is_served(server)
     server.deliver(mail.make("meanwhile"), account)
     imap = server.imap(account)
     assert imap.ok("SELECT INBOX").one("EXISTS")[0] == 1
+    with server.pop3(account) as c:
+        assert c.ok("STAT").startswith(b"1 ")
+    with server.smtp() as c:
+        c.ehlo()
+        assert c.send_mail("a@example.net", [account.address],
+                           mail.make("two")).code == 250
     for c in silent:
         c.close()
-    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.parametrize("name", [n for n in DOORS if n != "handover"])
+def test_who_says_nothing_is_sent_away(make_server, name):
+    """So that such connections do not stay for ever.  [RFC 3501 5.4, RFC
+    1939 3, RFC 5321 4.5.3.2]"""
+    server = make_server({"limits.login": "1s", "limits.idle": "1s",
+                          "smtp.idle": "1s", "lmtp.idle": "1s",
+                          "limits.input": "1s"})
+    silent = [server.raw(name) for _ in range(200)]
+    begun = [server.raw(name) for _ in range(20)]
+    for c in begun:
+        c.send(b"a")  # of a command, or of a handshake
+    program = DOORS[name].program
+    for c in silent + begun:
+        c.read_to_end()
+        c.close()
+    assert server.sessions(program) <= 1
+    DOORS[name].is_served(server)
 
 
 def test_more_connections_than_the_limit(make_server):
@@ -70,26 +108,126 @@ def test_more_connections_than_the_limit(make_server):
 
 
 @root_only
-def test_no_descriptors_left(make_server):
+@pytest.mark.parametrize("name", [n for n in DOORS if n != "handover"])
+def test_no_descriptors_left(make_server, name):
+    """Accepting pauses; who is in goes on; all is well when there are some
+    again."""
     server = make_server()
+    door = DOORS[name]
     account = server.add_account()
-    [pid] = server.pids("imapd")
+    server.deliver(mail.make("before"), account)
+    [pid] = server.pids(door.program)
     imap = server.imap(account)
     imap.ok("SELECT INBOX")
+    pop3 = server.pop3(account)
+    lmtp = server.lmtp()
+    smtp = server.smtp()
+    smtp.ehlo()
     in_use = len(os.listdir(f"/proc/{pid}/fd"))
     limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
     resource.prlimit(pid, resource.RLIMIT_NOFILE, (in_use + 5, limits[1]))
-    waiting = [server.raw("imap") for _ in range(30)]
+    waiting = [server.raw(name) for _ in range(30)]
     # Who is in goes on; what needs a file says no and comes to no harm.
     imap.ok("NOOP")
-    imap.cmd("STATUS INBOX (MESSAGES)")
-    server.deliver(mail.make("meanwhile"), account)
+    for command in ("STATUS INBOX (MESSAGES)", "FETCH 1 BODY.PEEK[]",
+                    "SEARCH TEXT before", "CREATE new", "COPY 1 INBOX",
+                    "STORE 1 +FLAGS (\\Seen)", "EXPUNGE"):
+        assert imap.cmd(command).status in ("OK", "NO")
+    if pop3.cmd("RETR 1").startswith(b"+OK"):
+        pop3.body()
+    pop3.ok("NOOP")
+    message = mail.make("meanwhile")
+    taken = 0
+    for c in (lmtp, smtp):
+        c.expect(250, "MAIL FROM:<a@example.net>")
+        reply = c.cmd(f"RCPT TO:<{account.address}>")
+        if reply.code == 250:
+            c.expect(354, "DATA")
+            c.send_data(message)
+            reply = c.reply()
+        assert reply.code == 250 or reply.code // 100 == 4, reply
+        taken += reply.code == 250
     resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
     for c in waiting:
         c.close()
-    assert server.imap(account).ok("SELECT INBOX").one("EXISTS")[0] == 1
-    assert imap.ok("NOOP").one("EXISTS")[0] == 1
-    assert server.pids("imapd") == [pid]
+    door.is_served(server)
+    server.deliver(mail.make("after"), account)
+    new = server.imap(account)
+    count = new.ok("SELECT INBOX").one("EXISTS")[0]
+    assert count in (taken + 2, taken + 3)  # the COPY
+    assert imap.ok("NOOP").status == "OK"
+    assert len(imap.ok("FETCH 1:* FLAGS").fetch()) == count
+    for n in range(count):
+        assert new.ok(f"FETCH {n + 1} BODY.PEEK[]").fetch()[n + 1]["BODY[]"]
+    pop3.ok("QUIT")
+    assert server.pids(door.program) == [pid]
+
+
+@root_only
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_started_with_few_descriptors(make_server, program):
+    """Each call that makes a descriptor fails at some limit."""
+    server = make_server()
+    account = server.add_account()
+    server.deliver(mail.make("before"), account)
+    [pid] = server.pids(program)
+    limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    in_use = len(os.listdir(f"/proc/{pid}/fd"))
+    acknowledged = 1
+    for left in range(24):
+        resource.prlimit(pid, resource.RLIMIT_NOFILE,
+                         (in_use + left, limits[1]))
+        acknowledged += use_everything(server, account)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
+    assert server.pids(program) == [pid]
+    with server.imap(account) as c:
+        count = c.ok("SELECT INBOX").one("EXISTS")[0]
+        assert count >= acknowledged
+        assert len(c.ok("FETCH 1:* BODY.PEEK[]").fetch()) == count
+
+
+def use_everything(server, account):
+    """A client at each door that takes what it gets; how many messages were
+    acknowledged."""
+    acknowledged = 0
+    for work in (by_lmtp, by_smtp, by_imap, by_pop3):
+        clients = len(server.clients)
+        try:
+            acknowledged += work(server, account)
+        except (Closed, OSError, AssertionError):
+            pass  # refused, somewhere on the way
+        for c in server.clients[clients:]:
+            c.close()
+    return acknowledged
+
+
+def by_lmtp(server, account):
+    with server.lmtp() as c:
+        [reply] = c.send_mail("a@example.net", [account.address],
+                              mail.make("lmtp"))
+        return reply.code == 250
+
+
+def by_smtp(server, account):
+    with server.smtp() as c:
+        c.ehlo()
+        return c.send_mail("a@example.net", [account.address],
+                           mail.make("smtp")).code == 250
+
+
+def by_imap(server, account):
+    with server.imap(account, tls=True) as c:
+        c.cmd("SELECT INBOX")
+        c.cmd("FETCH 1 BODY.PEEK[]")
+        c.cmd("STORE 1 +FLAGS ($x)")
+        return c.append("INBOX", mail.make("imap")).ok
+
+
+def by_pop3(server, account):
+    with server.pop3(account) as c:
+        c.retr(1)
+        c.ok("QUIT")
+    return 0
 
 
 @pytest.fixture
@@ -115,33 +253,89 @@ def fill(path):
             pass
 
 
-@root_only
-def test_a_full_disk(make_server, small_disk):
-    server = make_server({"store.path": str(small_disk / "store")})
-    account = server.add_account()
-    big = mail.make("big", ("x" * 70 + "\r\n") * 4000)
-    server.deliver(mail.make("before"), account)
-    fill(small_disk / "filler")
+def refused_for_now(c, account, message):
+    replies = c.send_mail("a@example.net", [account.address], message)
+    for reply in replies if isinstance(replies, list) else [replies]:
+        assert reply.code // 100 == 4, reply
 
+
+def take_all_room(server, account, disk):
+    """Until a small message finds none either; how many did."""
+    fill(disk / "filler")
+    taken = 0
     with server.lmtp() as lmtp:
-        [reply] = lmtp.send_mail("a@example.net", [account.address], big)
-        assert 400 <= reply.code < 500, reply
+        for _ in range(5000):
+            [reply] = lmtp.send_mail("a@example.net", [account.address],
+                                     mail.make("small"))
+            if reply.code != 250:
+                assert reply.code // 100 == 4, reply
+                return taken
+            taken += 1
+    raise AssertionError("there is always room")
+
+
+@root_only
+@pytest.mark.parametrize("what", ["store", "home"])
+def test_a_full_disk(make_server, small_disk, what):
+    """What needs room says no, the rest works, and nothing is lost."""
+    if what == "store":
+        server = make_server({"store.path": str(small_disk / "store")})
+    else:
+        server = make_server(start=False)
+        server.home = str(small_disk / "home")
+        server.start()
+    account, other = server.add_account(), server.add_account()
+    big = mail.make("big", ("x" * 70 + "\r\n") * 4000)
+    for n in range(5):
+        server.deliver(mail.make(f"before {n}"), account)
+    imap, pop3 = server.imap(account), server.pop3(account)
+    imap.ok("SELECT INBOX")
+    imap.ok("CREATE box")
+    count = 5 + take_all_room(server, account, small_disk)
+
+    # Mail is refused for now.
+    with server.lmtp() as lmtp:
+        refused_for_now(lmtp, account, big)
+        refused_for_now(lmtp, other, big)
+        refused_for_now(lmtp, account, mail.make("small"))
     with server.smtp() as smtp:
         smtp.ehlo()
-        reply = smtp.send_mail("a@example.net", [account.address], big)
-        assert 400 <= reply.code < 500, reply
-    imap = server.imap(account)
-    imap.ok("SELECT INBOX")
-    assert imap.append("INBOX", big).status == "NO"
-    # Reading goes on.
-    data = imap.ok("FETCH 1 BODY.PEEK[]").fetch()[1]["BODY[]"]
-    assert mail.parse(data)["Subject"] == "before"
-    pop3 = server.pop3(account)
-    assert b"Subject: before" in pop3.retr(1)
+        refused_for_now(smtp, account, big)
+    for message in (big, mail.make("small")):
+        said = imap.append("INBOX", message)
+        # [RFC 5530 3]
+        assert said.status == "NO", said
+        assert said.code in (b"LIMIT", b"OVERQUOTA", b"UNAVAILABLE"), said
+    assert imap.cmd("COPY 1:5 box").status in ("OK", "NO")
+    # Reading goes on, in old sessions and in new ones.
+    for c in (imap, server.imap(account)):
+        c.ok("SELECT INBOX")
+        data = c.ok("FETCH 1 BODY.PEEK[]").fetch()[1]["BODY[]"]
+        assert mail.parse(data)["Subject"] == "before 0"
+        assert c.ok("SEARCH SUBJECT before").search() == [1, 2, 3, 4, 5]
+    with server.pop3(account) as c:
+        assert b"Subject: before 0" in c.retr(1)
+        c.ok("QUIT")
+    # Messages can be removed, which is how room is made.
+    imap.ok("STORE 2 +FLAGS.SILENT (\\Deleted)")
+    assert imap.ok("EXPUNGE").one("EXPUNGE")[0] == 2
+    pop3.ok("DELE 1")
+    pop3.ok("QUIT")
+    count -= 2
+    in_box = imap.ok("STATUS box (MESSAGES)").one("STATUS")[1]
 
     os.unlink(small_disk / "filler")
-    server.deliver(mail.make("after"), account)
+    server.deliver(mail.make("after"), account, other)
     assert imap.append("INBOX", big).ok
+    count += 2
     server.restart()
-    imap = server.imap(account)
-    assert imap.ok("SELECT INBOX").one("EXISTS")[0] == 3
+    with server.imap(account) as c:
+        assert c.ok("SELECT INBOX").one("EXISTS")[0] == count
+        found = c.ok("FETCH 1:* (BODY.PEEK[])").fetch()
+        assert len(found) == count
+        subjects = [mail.parse(d["BODY[]"])["Subject"]
+                    for d in found.values()]
+        assert subjects[:3] == ["before 2", "before 3", "before 4"]
+        assert subjects[-2:] == ["after", "big"]
+        assert c.ok("STATUS box (MESSAGES)").one("STATUS")[1] == in_box
+    server.msadm("account", "check", account.address)
