@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "store/uidset_codec_priv.h"
 
 int
 outcome_fail(const struct outcome *o, const char *what, struct fail *f)

@@ -106,6 +106,25 @@ take_u8(struct taker *t)
 	return *t->p++;
 }
 
+/* An octet of at most `max`. */
+static inline unsigned
+take_u8_max(struct taker *t, unsigned max)
+{
+	unsigned v = take_u8(t);
+
+	if (v > max) {
+		t->bad = true;
+		return 0;
+	}
+	return v;
+}
+
+static inline bool
+take_bool(struct taker *t)
+{
+	return take_u8_max(t, 1) != 0;
+}
+
 static inline uint64_t
 take_u64(struct taker *t)
 {

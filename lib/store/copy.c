@@ -12,6 +12,7 @@
 #include "store/change_priv.h"
 #include "store/msgfile_priv.h"
 #include "store/mutate_priv.h"
+#include "store/uidset_codec_priv.h"
 
 enum { COPY_TRIES = 16 };
 

@@ -11,6 +11,7 @@
 #include "store/change_priv.h"
 #include "store/check_priv.h"
 #include "store/msgfile_priv.h"
+#include "store/uidset_codec_priv.h"
 
 enum { STRAY_AGE_MS = 3600 * 1000 };
 

@@ -2,10 +2,9 @@
  * The bodies of records.  Each writer and its reader stand together: fields
  * in one order, a reader refuses what its writer cannot have made.
  */
-#include "base/mem.h"
 #include "store/codec_priv.h"
 #include "store/record_priv.h"
-#include "store/state_priv.h"
+#include "store/uidset_codec_priv.h"
 
 enum { /* first octet of an ADD */
 	ADD_DELIVERY = 1,
@@ -21,9 +20,9 @@ enum { /* last octet of an EXPUNGE's head */
 	EXPUNGE_ANY_FLAGS = 1,
 	EXPUNGE_LOST = 2,
 	EXPUNGE_ALL = 4,
+	EXPUNGE_KNOWN = EXPUNGE_ANY_FLAGS | EXPUNGE_LOST | EXPUNGE_ALL,
 };
 
-enum { SET_RANGES, SET_BITS };
 enum { FLAGS_MASK = 31, USE_MASK = 255 };
 
 size_t
@@ -61,162 +60,6 @@ take_keywords(struct taker *t, struct keyword_list *k)
 		if (k->name[i].len == 0 || k->name[i].len > STORE_KEYWORD_LEN) {
 			t->bad = true;
 		}
-	}
-}
-
-/* ---- UID sets ---- */
-
-static size_t
-varint_len(uint64_t v)
-{
-	size_t n = 1;
-
-	for (; v >= 0x80; v >>= 7) {
-		n++;
-	}
-	return n;
-}
-
-static size_t
-bits_len(uint32_t lo, uint32_t hi)
-{
-	return ((size_t)hi - lo) / 8 + 1;
-}
-
-static size_t
-range_len(const struct uidset *s, size_t i)
-{
-	uint32_t before = i != 0 ? s->r[i - 1].hi : 0;
-
-	return varint_len(s->r[i].lo - before)
-	       + varint_len(s->r[i].hi - s->r[i].lo);
-}
-
-static void
-put_bits(struct buf *to, const struct uidset *s)
-{
-	uint32_t lo = s->r[0].lo;
-	size_t len = bits_len(lo, s->r[s->n - 1].hi);
-
-	put_u8(to, SET_BITS);
-	put_varint(to, lo);
-	put_varint(to, len);
-	char *bits = buf_reserve(to, len);
-
-	ASSERT(bits != NULL);
-	memset(bits, 0, len);
-	to->len += len;
-	for (size_t i = 0; i < s->n; i++) {
-		for (uint64_t u = s->r[i].lo; u <= s->r[i].hi; u++) {
-			uint64_t bit = u - lo;
-
-			bits[bit / 8] = (char)(bits[bit / 8] | 1 << bit % 8);
-		}
-	}
-}
-
-static void
-put_uidset(struct buf *to, const struct uidset *s)
-{
-	size_t as_ranges = 0;
-
-	for (size_t i = 0; i < s->n; i++) {
-		as_ranges += range_len(s, i);
-	}
-	if (s->n != 0 && s->r[s->n - 1].hi <= STATE_UID_MAX
-	    && bits_len(s->r[0].lo, s->r[s->n - 1].hi) < as_ranges) {
-		put_bits(to, s);
-		return;
-	}
-	put_u8(to, SET_RANGES);
-	put_varint(to, s->n);
-	for (size_t i = 0; i < s->n; i++) {
-		put_varint(to, s->r[i].lo - (i != 0 ? s->r[i - 1].hi : 0));
-		put_varint(to, s->r[i].hi - s->r[i].lo);
-	}
-}
-
-static void
-take_ranges(struct taker *t, struct uidset *s)
-{
-	uint64_t n = take_max(t, take_left(t));
-	uint64_t before = 0;
-
-	for (uint64_t i = 0; i < n && !t->bad; i++) {
-		uint64_t lo = before + take_u32(t);
-		uint64_t hi = lo + take_u32(t);
-
-		if (t->bad || lo == before || hi > UINT32_MAX) {
-			t->bad = true;
-			return;
-		}
-		uidset_add_range(s, (uint32_t)lo, (uint32_t)hi);
-		before = hi;
-	}
-}
-
-static void
-take_bits(struct taker *t, struct uidset *s)
-{
-	uint64_t lo = take_u32(t);
-	struct sv bits = take_string(t);
-
-	if (lo == 0 || lo + bits.len * 8 > UINT32_MAX) {
-		t->bad = true;
-		return;
-	}
-	for (size_t i = 0; i < bits.len; i++) {
-		unsigned octet = (unsigned char)bits.p[i];
-
-		for (; octet != 0; octet &= octet - 1) {
-			unsigned bit = (unsigned)__builtin_ctz(octet);
-
-			uidset_add(s, (uint32_t)(lo + i * 8 + bit));
-		}
-	}
-}
-
-/* Rest of the body: a set.  Frees it if it is refused. */
-static bool
-take_uidset(struct taker *t, struct uidset *s)
-{
-	*s = (struct uidset){0};
-	switch (take_u8(t)) {
-	case SET_RANGES:
-		take_ranges(t, s);
-		break;
-	case SET_BITS:
-		take_bits(t, s);
-		break;
-	default: /* an octet from a file, not an enum of ours */
-		t->bad = true;
-		break;
-	}
-	if (!take_done(t)) {
-		uidset_deinit(s);
-		return false;
-	}
-	return true;
-}
-
-void
-uidset_take(struct uidset *from, struct uidset *taken, size_t room)
-{
-	size_t as_ranges = 0;
-	size_t n = 0;
-
-	*taken = (struct uidset){0};
-	for (; n < from->n; n++) {
-		as_ranges += range_len(from, n);
-		if (n != 0 && as_ranges > room
-		    && bits_len(from->r[0].lo, from->r[n].hi) > room) {
-			break;
-		}
-		uidset_add_range(taken, from->r[n].lo, from->r[n].hi);
-	}
-	from->n -= n;
-	if (from->n != 0) {
-		memmove(from->r, from->r + n, from->n * sizeof(*from->r));
 	}
 }
 
@@ -298,7 +141,7 @@ bool
 rec_add_read(struct sv body, struct rec_add *r)
 {
 	struct taker t = taker_of(body);
-	unsigned shape = take_u8(&t);
+	unsigned shape = take_u8_max(&t, ADD_ALL);
 
 	memset(r, 0, offsetof(struct rec_add, keywords));
 	r->uidl = SV_EMPTY;
@@ -312,11 +155,10 @@ rec_add_read(struct sv body, struct rec_add *r)
 	int64_t zone = take_signed(&t);
 
 	r->zone_min = (int16_t)zone;
-	r->flags = take_u8(&t);
+	r->flags = take_u8_max(&t, FLAGS_MASK);
 	take_keywords(&t, &r->keywords);
 	take_add_options(&t, shape, r);
-	return take_done(&t) && shape <= ADD_ALL && r->zone_min == zone
-	       && r->flags <= FLAGS_MASK;
+	return take_done(&t) && r->zone_min == zone;
 }
 
 void
@@ -337,16 +179,11 @@ rec_store_read(struct sv body, struct rec_store *r)
 	struct taker t = taker_of(body);
 
 	r->mbox = take_varint(&t);
-	unsigned how = take_u8(&t);
-
-	r->how = (enum flag_how)how;
-	r->flags = take_u8(&t);
+	r->how = (enum flag_how)take_u8_max(&t, FLAGS_REMOVE);
+	r->flags = take_u8_max(&t, FLAGS_MASK);
 	take_keywords(&t, &r->keywords);
-	unsigned conditional = take_u8(&t);
-
-	r->conditional = conditional != 0;
+	r->conditional = take_bool(&t);
 	r->unchanged_since = take_varint(&t);
-	t.bad |= how > FLAGS_REMOVE || r->flags > FLAGS_MASK || conditional > 1;
 	return take_uidset(&t, &r->uids);
 }
 
@@ -366,15 +203,13 @@ bool
 rec_copy_read(struct sv body, struct rec_copy *r)
 {
 	struct taker t = taker_of(body);
-	unsigned move = take_u8(&t);
 
-	r->move = move != 0;
+	r->move = take_bool(&t);
 	r->from = take_varint(&t);
 	r->to = take_varint(&t);
 	r->uidnext = take_u32(&t);
 	r->first.time_ms = take_max(&t, INT64_MAX);
 	r->first.random = take_u64(&t);
-	t.bad |= move > 1;
 	return take_uidset(&t, &r->uids);
 }
 
@@ -394,12 +229,11 @@ rec_expunge_read(struct sv body, struct rec_expunge *r)
 	struct taker t = taker_of(body);
 
 	r->mbox = take_varint(&t);
-	unsigned how = take_u8(&t);
+	unsigned how = take_u8_max(&t, EXPUNGE_KNOWN);
 
 	r->any_flags = (how & EXPUNGE_ANY_FLAGS) != 0;
 	r->lost = (how & EXPUNGE_LOST) != 0;
 	r->all = (how & EXPUNGE_ALL) != 0;
-	t.bad |= how > (EXPUNGE_ANY_FLAGS | EXPUNGE_LOST | EXPUNGE_ALL);
 	return take_uidset(&t, &r->uids);
 }
 
@@ -535,11 +369,10 @@ bool
 rec_subscribe_read(struct sv body, struct rec_subscribe *r)
 {
 	struct taker t = taker_of(body);
-	unsigned on = take_u8(&t);
 
-	r->on = on != 0;
+	r->on = take_bool(&t);
 	r->name = take_name(&t);
-	return take_done(&t) && on <= 1;
+	return take_done(&t);
 }
 
 /* ---- the journal itself ---- */
@@ -556,10 +389,9 @@ bool
 rec_seal_read(struct sv body, struct rec_seal *r)
 {
 	struct taker t = taker_of(body);
-	unsigned kind = take_u8(&t);
 
-	r->kind = (enum seal_kind)kind;
+	r->kind = (enum seal_kind)take_u8_max(&t, SEAL_GONE);
 	r->next.number = take_u64(&t);
 	r->next.random = take_u64(&t);
-	return take_done(&t) && kind <= SEAL_GONE;
+	return take_done(&t);
 }

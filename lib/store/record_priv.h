@@ -241,11 +241,3 @@ void rec_undelete_write(struct buf *to, const struct rec_undelete *r);
 bool rec_undelete_read(struct sv body, struct rec_undelete *r);
 void rec_seal_write(struct buf *to, const struct rec_seal *r);
 bool rec_seal_read(struct sv body, struct rec_seal *r);
-
-/*
- * UID sets in bodies: the shorter of two forms.  Ranges (gap and length as
- * varints), or blocks of 2^16 UIDs with a bitmap.  uidset_take() cuts off the
- * front of a set what fits in `room` octets: larger sets are several records.
- */
-enum { UIDSET_RECORD_MAX = 48 * 1024 };
-void uidset_take(struct uidset *from, struct uidset *taken, size_t room);
