@@ -267,6 +267,7 @@ account_forget(struct account *a)
 {
 	lock_acquire(&a->lock);
 	a->lost = true;
+	watches_wake_locked(a);
 	lock_release(&a->lock);
 	lock_acquire(&a->store->lock);
 	unmap_locked(a->store, a);

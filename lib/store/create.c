@@ -160,7 +160,12 @@ account_create(struct store *store, const char *id, struct fail *f)
 int
 account_shut(struct account *account, struct fail *f)
 {
-	return journal_close(account, f);
+	if (journal_close(account, f) != 0) {
+		return -1;
+	}
+	/* Its sessions end. */
+	account_changed(account, 0);
+	return 0;
 }
 
 int

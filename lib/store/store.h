@@ -129,6 +129,12 @@ int account_open(struct store *store, const char *id, struct account **out,
 void account_close(struct account **account);
 const char *account_id(const struct account *account);
 
+/* FAIL_PERM once it was closed for ever, FAIL_TEMP once its tree was removed
+ * or put back from a copy: what was told of it is void, and only opening it
+ * again helps.  Tells what this process has noticed; its watches are woken
+ * when it notices. */
+int account_usable(struct account *account, struct fail *f) MUST_CHECK;
+
 /* Close the journal for ever: writers and readers get FAIL_PERM.  The tree
  * stays until account_purge(). */
 int account_shut(struct account *account, struct fail *f) MUST_CHECK;

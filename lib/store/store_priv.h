@@ -115,7 +115,7 @@ struct account {
 	uint64_t firm_folder[8] GUARDED_BY(lock);
 	unsigned next_firm GUARDED_BY(lock);
 	struct pending *pending GUARDED_BY(lock);
-	struct head *head GUARDED_BY(lock); /* NULL: not read */
+	struct head *head GUARDED_BY(lock);	/* NULL: not read */
 	struct packset *packs GUARDED_BY(lock); /* NULL: not looked for */
 	/* What usage_estimate() has counted so far; 0: nothing. */
 	struct usage counted GUARDED_BY(lock);
@@ -129,9 +129,6 @@ struct account *account_ref(struct account *a);
 
 /* An account that this process has in memory, a reference; or NULL. */
 struct account *account_find(struct store *store, const char *id);
-
-/* FAIL_PERM when it was closed, FAIL_TEMP when its history changed. */
-int account_usable(struct account *a, struct fail *f) MUST_CHECK;
 
 /* Tell other processes, and the watches of this one, of a change that is on
  * disk below `flushed`. */

@@ -334,8 +334,9 @@ run_fetch(struct command *cmd)
 		return;
 	}
 	mark_seen(&f);
-	if (im->closing) {
-		goto out; /* the mailbox was deleted */
+	if (im->parting != NULL) {
+		reply_no(cmd, "NONEXISTENT", im->parting);
+		goto out;
 	}
 	if (f.args->n_sections != 0) {
 		f.pieces = arena_array(

@@ -32,12 +32,13 @@ tell(struct imap *im, unsigned how)
 	struct fail f;
 
 	if (im->state != STATE_SELECTED) {
+		(void)session_usable(im);
 		return;
 	}
 	if (tell_changes(im, how, NULL, NULL, &f) != 0) {
 		LOG(LOG_ERROR, "refresh.failed", kv_hex("session", im->s.id),
 		    kv_fail(&f));
-	} else if (!im->closing && tell_unclaimed(im, im->box.mbox)) {
+	} else if (im->parting == NULL && tell_unclaimed(im, im->box.mbox)) {
 		park_timer(
 		    &im->s, clock_mono_ms() + 1
 				+ (int64_t)(random_u64() % CLAIM_WAIT_MS));
@@ -85,6 +86,7 @@ end(struct imap *im, bool done)
 		(void)c_writef(im->s.c, "%s %s\r\n", im->idle_tag,
 		    done ? "OK Idle completed" : "BAD Expected DONE");
 	}
+	session_part(im);
 	free(im->idle_tag);
 	im->idle_tag = NULL;
 	show_state(im, false);
@@ -100,6 +102,9 @@ idle_run(struct imap *im, unsigned why)
 		tell(im, TELL_EXPUNGE | TELL_CLAIM);
 	} else if ((why & WHY_WAKE) != 0) {
 		tell(im, TELL_EXPUNGE);
+	}
+	if ((why & WHY_INPUT) == 0) {
+		session_part(im);
 	}
 	if ((why & WHY_INPUT) != 0 && !im->closing) {
 		rc = c_line(im->s.c, DONE_MAX, LINE_CRLF_OR_LF, &line);

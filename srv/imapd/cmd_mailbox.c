@@ -91,7 +91,12 @@ run_delete(struct command *cmd)
 		return;
 	}
 	if (account_mbox_delete(cmd->im->account, name, &f) != 0) {
-		reply_fail(cmd, &f);
+		if (f.kind == FAIL_PERM && !sv_eq(name, SV("INBOX"))) {
+			reply_no(cmd, "HASCHILDREN",
+			    "That name only holds other mailboxes");
+		} else {
+			reply_fail(cmd, &f);
+		}
 		return;
 	}
 	leave_deleted(cmd->im);

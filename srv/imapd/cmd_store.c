@@ -202,8 +202,9 @@ store_and_answer(struct storing *s, const struct mbox *before)
 		reply_fail(s->cmd, &f);
 		return;
 	}
-	if (im->closing || s->after == NULL) {
-		return; /* the mailbox was deleted */
+	if (im->parting != NULL || s->after == NULL) {
+		reply_no(s->cmd, "NONEXISTENT", "The mailbox has gone");
+		return;
 	}
 	answer_messages(s, before);
 	answer(s, before);

@@ -278,7 +278,9 @@ execute(struct command *cmd, struct imap_frame *fr)
 		tell(cmd);
 	}
 	stat_add(&imapd.commands, 1);
+	(void)session_usable(cmd->im);
 	write_tagged(cmd, imap_frame_tag(fr));
+	session_part(cmd->im);
 	count_bad(cmd->im, cmd->status);
 }
 

@@ -28,6 +28,29 @@ session_view(struct imap *im, struct view **out, struct fail *f)
 }
 
 void
+session_part(struct imap *im)
+{
+	if (im->parting != NULL) {
+		session_bye(im, "", im->parting);
+	}
+}
+
+bool
+session_usable(struct imap *im)
+{
+	struct fail f;
+
+	if (im->account == NULL || account_usable(im->account, &f) == 0) {
+		return true;
+	}
+	if (im->parting == NULL) {
+		im->parting = f.kind == FAIL_PERM ? "The account was closed"
+						  : "The account was restored";
+	}
+	return false;
+}
+
+void
 session_unselect(struct imap *im)
 {
 	view_unref(&im->box.view);

@@ -49,6 +49,9 @@ struct imap {
 	bool condstore; /* MODSEQ in every FETCH [RFC 7162 3.1] */
 	unsigned bad;	/* wrong commands in a row */
 	bool closing;	/* BYE has been said */
+	/* Why BYE has to be said behind the tagged line, or NULL: what the
+	 * client knows of its mailbox or account is void.  Static. */
+	const char *parting;
 };
 
 /* Its limits are set from main before it is used. */
@@ -63,6 +66,12 @@ void session_bye(struct imap *im, const char *code, const char *text);
  * still be on its way there.  [RFC 7162, docs/store.md]
  */
 int session_view(struct imap *im, struct view **out, struct fail *f) MUST_CHECK;
+
+/* Say BYE if there is a reason to part. */
+void session_part(struct imap *im);
+
+/* False, with `parting` set, once the account was closed or replaced. */
+bool session_usable(struct imap *im);
 
 /* Leave the selected mailbox, if there is one, without a word. */
 void session_unselect(struct imap *im);

@@ -229,12 +229,23 @@ keep(struct imap *im, struct view **view, const struct mbox *mbox)
 	*view = NULL;
 }
 
-/* Another session deleted the mailbox: IMAP4rev1 has no other word for that
- * than BYE.  [RFC 2180 3.3] */
-static void
-say_deleted(struct imap *im)
+/*
+ * Whether the client can go on with what it knows of the mailbox.  If another
+ * session deleted it [RFC 2180 3.3], or it was put back from a copy and its
+ * UIDs begin anew [RFC 3501 2.3.1.1], IMAP4rev1 has no other word than BYE.
+ */
+static bool
+goes_on(struct imap *im, const struct mbox *new)
 {
-	session_bye(im, "", "The selected mailbox was deleted");
+	if (new == NULL) {
+		im->parting = "The selected mailbox was deleted";
+		return false;
+	}
+	if (new->uidvalidity != im->box.mbox->uidvalidity) {
+		im->parting = "The selected mailbox was restored";
+		return false;
+	}
+	return true;
 }
 
 int
@@ -246,6 +257,10 @@ tell_changes(struct imap *im, unsigned how, const struct uidset *quiet,
 	bool put_off = false;
 	int rc = -1;
 
+	if (im->parting != NULL || !session_usable(im)) {
+		rc = 0;
+		goto out;
+	}
 	if (refresh(im, &view, &new, f) != 0) {
 		goto out;
 	}
@@ -254,8 +269,7 @@ tell_changes(struct imap *im, unsigned how, const struct uidset *quiet,
 		goto out;
 	}
 	rc = 0;
-	if (new == NULL) {
-		say_deleted(im);
+	if (!goes_on(im, new)) {
 		goto out;
 	}
 	if (view_place(view) == view_place(im->box.view)) {
@@ -269,6 +283,9 @@ tell_changes(struct imap *im, unsigned how, const struct uidset *quiet,
 	put_difference(im, new, how, quiet);
 	keep(im, &view, new);
 out:
+	if (rc != 0 && !session_usable(im)) {
+		rc = 0; /* that was why */
+	}
 	view_unref(&view);
 	if (put_off_out != NULL) {
 		*put_off_out = put_off;

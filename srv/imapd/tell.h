@@ -29,7 +29,8 @@ enum tell_how {		  /* bits */
 /*
  * `quiet`: UIDs whose new flags are known to the client, or told otherwise;
  * may be NULL.  `*put_off_out` (may be NULL): expunges keep the view old.
- * -1: the store failed; the client was told nothing.
+ * -1: the store failed; the client was told nothing.  Nor was it if what it
+ * knows is void: then im->parting says why the session ends.
  */
 int tell_changes(struct imap *im, unsigned how, const struct uidset *quiet,
     bool *put_off_out, struct fail *f) MUST_CHECK;

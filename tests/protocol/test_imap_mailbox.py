@@ -263,6 +263,7 @@ def test_rfc2180_3_3_deleted_by_another_session(server, account, imap):
     with server.imap(account) as other:
         other.ok("DELETE a")
     imap.send(b"x NOOP\r\n")
+    assert imap.line().startswith(b"x OK")
     assert imap.read_to_end().startswith(b"* BYE ")
 
 

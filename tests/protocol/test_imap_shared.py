@@ -1,4 +1,7 @@
 """imapd: several sessions, IDLE, several processes on one store."""
+import glob
+import shutil
+import subprocess
 import threading
 import time
 
@@ -256,3 +259,127 @@ def test_appends_through_two_processes(pair):
     run_all([appender(one), appender(two)] * 3)
     with one.imap(account) as a, two.imap(account) as b:
         assert check_uids(a, 150) == check_uids(b, 150)
+
+
+# --- what a client knows becomes void ---------------------------------------
+def parts(connection, command):
+    """Run a command that is answered and followed by BYE; its result."""
+    tag = connection.begin(command)
+    result = connection.end(tag)
+    assert connection.line().startswith(b"* BYE")
+    assert connection.closed()
+    return result
+
+
+@pytest.fixture
+def box(imap, second):
+    """The mailbox "box" with two messages, which `imap` has selected."""
+    imap.ok("CREATE box")
+    for _ in range(2):
+        imap.append("box", MESSAGE)
+    imap.ok("SELECT box")
+    return "box"
+
+
+@pytest.mark.parametrize("command, status", [
+    ("NOOP", "OK"), ("CHECK", "OK"), ("FETCH 1 BODY.PEEK[]", "OK"),
+    ("UID SEARCH ALL", "OK"), ("LIST \"\" *", "OK"),
+    ("STORE 1 +FLAGS (\\Seen)", "NO"), ("COPY 1 INBOX", "NO"),
+    ("EXPUNGE", "NO"), ("FETCH 1 BODY[]", None), ("UID MOVE 1 INBOX", "NO")])
+def test_rfc2180_3_3_a_deleted_mailbox_ends_its_sessions(
+        imap, second, box, command, status):
+    second.ok("DELETE box")
+    assert parts(imap, command).status == status or status is None
+
+
+def test_rfc2180_3_3_a_deleted_mailbox_ends_idle(imap, second, box):
+    imap.idle()
+    second.ok("DELETE box")
+    assert imap.line().startswith(b"* BYE")
+    assert imap.closed()
+
+
+def test_rfc2180_3_3_a_mailbox_with_children_is_deleted(imap, second, box):
+    imap.ok("CREATE box/child")
+    second.ok("DELETE box")
+    parts(imap, "NOOP")
+    assert second.no("DELETE box").code == b"HASCHILDREN"
+
+
+def test_rfc2180_3_3_a_mailbox_is_deleted_and_made_again(imap, second, box):
+    second.ok("DELETE box")
+    second.ok("CREATE box")
+    second.append("box", MESSAGE)
+    parts(imap, "NOOP")
+
+
+@pytest.mark.parametrize("leave", ["CLOSE", "UNSELECT", "SELECT INBOX"])
+def test_rfc2180_3_3_a_deleted_mailbox_can_be_left(imap, second, box, leave):
+    second.ok("DELETE box")
+    imap.ok(leave)
+    imap.ok("NOOP")
+
+
+def test_rfc2180_3_4_a_renamed_mailbox_stays_selected(imap, second, box):
+    second.ok("RENAME box other")
+    assert imap.ok("NOOP").untagged == []
+    imap.ok("STORE 1 +FLAGS.SILENT (\\Deleted)")
+    second.append("other", MESSAGE)
+    assert imap.ok("EXPUNGE").one("EXPUNGE")[0] == 1
+    assert imap.ok("FETCH 1:* UID").fetch()[2]["UID"] == b"3"
+
+
+def uidvalidity(result):
+    return [int(c.split()[1]) for c in result.codes()
+            if c.startswith(b"UIDVALIDITY")][0]
+
+
+def test_rfc3501_2_3_1_1_a_restored_account_ends_its_sessions(
+        make_server, tmp_path):
+    server = make_server()
+    account = server.add_account()
+    early = server.imap(account)
+    for _ in range(3):
+        early.append("INBOX", MESSAGE)
+    before = uidvalidity(early.ok("SELECT INBOX"))
+    [tree] = glob.glob(f"{server.home}/store/accounts/*/*")
+    subprocess.run(["cp", "-a", tree, tmp_path / "copy"], check=True)
+    idle = server.imap(account)
+    idle.ok("SELECT INBOX")
+    early.append("INBOX", MESSAGE)
+    idle.idle()
+    idle_until(idle, b"EXISTS")
+    shutil.rmtree(tree)
+    subprocess.run(["cp", "-a", tmp_path / "copy", tree], check=True)
+    # A new session finds out.
+    late = server.imap(account)
+    parts(early, "NOOP")
+    while not (line := idle.line()).startswith(b"* BYE"):
+        pass
+    assert idle.closed(), line
+    # The first change gives all mailboxes a new UIDVALIDITY.
+    late.ok("SELECT INBOX")
+    result = parts(late, "STORE 1 +FLAGS.SILENT (\\Flagged)")
+    assert result.status in ("OK", "NO")
+    again = server.imap(account)
+    r = again.ok("SELECT INBOX")
+    assert r.one("EXISTS")[0] == 3 and uidvalidity(r) > before
+
+
+@pytest.mark.parametrize("state", ["user", "selected", "idle"])
+def test_a_removed_account_ends_its_sessions(make_server, state):
+    server = make_server()
+    account = server.add_account()
+    c = server.imap(account)
+    if state != "user":
+        c.ok("SELECT INBOX")
+    if state == "idle":
+        c.idle()
+    server.msadm("account", "remove", account.address)
+    if state == "idle":
+        assert c.line().startswith(b"* BYE")
+        assert c.closed()
+    elif state == "selected":
+        parts(c, "NOOP")
+    else:
+        assert parts(c, 'LIST "" *').status == "NO"
