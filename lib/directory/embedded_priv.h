@@ -1,9 +1,14 @@
 /*
  * embedded_priv: the embedded back end, one SQLite file.
  *
- *	embedded.c		connections, schema, version, secret
+ *	embedded.c		open and close, version, secret
+ *	embedded_schema.c	the tables and their formats
+ *	embedded_pool.c		connections, which sqlconn.c makes
  *	embedded_read.c		look-ups and lists
- *	embedded_write.c	changes
+ *	embedded_write.c	what all changes share, changes of domains
+ *	embedded_account.c	changes of accounts
+ *	embedded_alias.c	changes of aliases
+ *	embedded_backup.c	a copy while it is used
  *
  * DIR/directory/directory.db (mode 0600: it holds stored keys), write-ahead
  * log, synchronous=FULL: what was reported done stands after a power cut.
@@ -21,69 +26,16 @@
  * one thread at a time.  They are opened anew when the file was replaced
  * (restored, for instance), which is looked at once a second.
  *
- * Threads: struct embedded is locked; struct conn belongs to who took it.
+ * Threads: struct embedded is locked; struct sqlconn belongs to who took it.
  */
 #pragma once
 
-#include <sqlite3.h>
 #include <sys/types.h>
 
 #include "directory/directory_priv.h"
+#include "directory/sqlconn_priv.h"
 
-enum {
-	CONNS_MAX = 16,
-	/* version = epoch << EPOCH_SHIFT | changes */
-	EPOCH_SHIFT = 44,
-};
-
-enum stmt {
-	ST_BEGIN,
-	ST_BEGIN_WRITE,
-	ST_COMMIT,
-	ST_CHANGES,
-	ST_CHANGE,
-	/* reads */
-	ST_ADDRESS,
-	ST_TARGETS,
-	ST_DOMAIN,
-	ST_BY_ID,
-	ST_OLDEST,
-	ST_ACCOUNTS,
-	ST_DOMAINS,
-	ST_ALIASES,
-	/* writes */
-	ST_ADD_DOMAIN,
-	ST_DEL_DOMAIN,
-	ST_DOMAIN_USED,
-	ST_ADD_ACCOUNT,
-	ST_DEL_ACCOUNT,
-	ST_ADD_ADDRESS,
-	ST_FIND_ADDRESS,
-	ST_DEL_ADDRESS,
-	ST_ADDRESS_OF,
-	ST_MOVE_ADDRESS,
-	ST_ENABLE,
-	ST_SET_QUOTA,
-	ST_SET_NAME,
-	ST_SET_AUTH,
-	ST_GET_AUTH,
-	ST_ADD_TARGET,
-	ST_DEL_TARGET,
-	ST_COUNT_TARGETS,
-	ST_LEADS_TO,
-	ST_TARGETS_FROM,
-	ST_MOVE_TARGET,
-	ST_DROP_TARGET,
-	ST_DROP_EMPTY,
-	STMTS,
-};
-
-struct conn {
-	struct conn *next;
-	sqlite3 *db;
-	uint64_t epoch;
-	sqlite3_stmt *stmts[STMTS]; /* made at first use */
-};
+enum { CONNS_MAX = 16 };
 
 struct embedded {
 	char *path;		/* of directory.db */
@@ -92,7 +44,7 @@ struct embedded {
 
 	struct lock lock;
 	pthread_cond_t given; /* with `lock`: a connection came back */
-	struct conn *idle;    /* last given first */
+	struct sqlconn *idle; /* last given first */
 	unsigned n_open;      /* idle and taken */
 	uint64_t epoch;	      /* how often the file was replaced */
 	dev_t dev;
@@ -102,27 +54,31 @@ struct embedded {
 };
 
 /* A connection, opened when there is none; may sleep.  Give it back. */
-int embedded_take(struct embedded *e, struct conn **out,
+int embedded_take(struct embedded *e, struct sqlconn **out,
     struct fail *f) MUST_CHECK EXCLUDES(e->lock);
-void embedded_give(struct embedded *e, struct conn **conn) EXCLUDES(e->lock);
+void embedded_give(struct embedded *e, struct sqlconn **conn) EXCLUDES(e->lock);
 
-/* The statement, reset and without bindings; borrowed. */
-int conn_stmt(struct conn *c, enum stmt which, sqlite3_stmt **out,
-    struct fail *f) MUST_CHECK;
+/* An idle connection or NULL, without waiting; false when the directory is
+ * away. */
+bool embedded_take_idle(struct embedded *e, struct sqlconn **out)
+    EXCLUDES(e->lock);
+void embedded_close_idle(struct embedded *e); /* nobody has one any more */
 
-/* 1 a row, 0 the end, -1 failed. */
-int conn_row(struct conn *c, sqlite3_stmt *st, struct fail *f) MUST_CHECK;
+/* fsync(2) of a file or folder. */
+int embedded_sync_path(const char *path, struct fail *f) MUST_CHECK;
 
-/* A statement without parameters and rows. */
-int conn_run(struct conn *c, enum stmt which, struct fail *f) MUST_CHECK;
+/* ---- embedded_schema.c ---- */
 
-/* The change counter as the open transaction sees it, with the epoch. */
-int conn_version(struct conn *c, uint64_t *out, struct fail *f) MUST_CHECK;
+/* Make the tables, or bring those of an older format up to date.  Two
+ * processes may get here at once: the second finds it done.  FAIL_PERM: the
+ * file is not of ours, or of a newer program. */
+int embedded_bring_up_to_date(struct sqlconn *c, struct fail *f) MUST_CHECK;
 
-void bind_sv(sqlite3_stmt *st, int at, struct sv s); /* borrowed */
-void bind_u64(sqlite3_stmt *st, int at, uint64_t v); /* cut at 2^63 - 1 */
-struct sv column_sv(sqlite3_stmt *st, int at); /* borrowed until the next row */
-bool column_mailaddr(sqlite3_stmt *st, int at, struct mailaddr *out);
+/* SQLite's busy handler does not cover the change of mode. */
+int embedded_use_wal(struct sqlconn *c, int busy_ms, struct fail *f) MUST_CHECK;
+
+/* ---- embedded_backup.c ---- */
+int embedded_backup(void *b, const char *path, struct fail *f);
 
 /* ---- embedded_read.c ---- */
 int embedded_look_up(void *b, enum entry_key by, struct sv key,
@@ -135,7 +91,7 @@ int embedded_domain_list(void *b, struct arena *arena,
 int embedded_alias_list(void *b, const char *domain, struct arena *arena,
     struct directory_alias **out, size_t *n_out, struct fail *f);
 
-/* ---- embedded_write.c ---- */
+/* ---- embedded_account.c ---- */
 int embedded_account_add(void *b, const struct directory_account_spec *spec,
     const char *id, bool *domain_made_out, struct fail *f);
 int embedded_account_rename(void *b, struct sv id, const struct mailaddr *to,
@@ -149,8 +105,12 @@ int embedded_account_set_name(
     void *b, struct sv id, struct sv name, struct fail *f);
 int embedded_account_set_auth(void *b, struct sv id, struct sv auth,
     const struct sv *only_if, struct fail *f);
+
+/* ---- embedded_write.c ---- */
 int embedded_domain_add(void *b, const char *name, struct fail *f);
 int embedded_domain_remove(void *b, const char *name, struct fail *f);
+
+/* ---- embedded_alias.c ---- */
 int embedded_alias_add(void *b, const struct mailaddr *address,
     const struct mailaddr *target, struct fail *f);
 int embedded_alias_remove(void *b, const struct mailaddr *address,

@@ -59,18 +59,19 @@ account_entry(sqlite3_stmt *st, struct entry **out, struct fail *f)
 }
 
 static int
-alias_entry(struct conn *c, int64_t address, struct entry **out, struct fail *f)
+alias_entry(
+    struct sqlconn *c, int64_t address, struct entry **out, struct fail *f)
 {
 	struct entry *e = entry_new(ENTRY_ALIAS);
 	sqlite3_stmt *st = NULL;
 	size_t cap = 0;
 	int rc;
 
-	if (conn_stmt(c, ST_TARGETS, &st, f) != 0) {
+	if (sqlconn_stmt(c, ST_TARGETS, &st, f) != 0) {
 		goto failed;
 	}
 	(void)sqlite3_bind_int64(st, 1, address);
-	while ((rc = conn_row(c, st, f)) > 0) {
+	while ((rc = sqlconn_row(c, st, f)) > 0) {
 		e->targets =
 		    xgrow(e->targets, e->n_targets, &cap, sizeof(*e->targets));
 		if (!column_mailaddr(st, 0, &e->targets[e->n_targets])) {
@@ -91,22 +92,23 @@ failed:
 
 /* Is `name` one of our domains: 1, 0, or -1. */
 static int
-domain_exists(struct conn *c, struct sv name, struct fail *f)
+domain_exists(struct sqlconn *c, struct sv name, struct fail *f)
 {
 	sqlite3_stmt *st = NULL;
 	int rc;
 
-	if (conn_stmt(c, ST_DOMAIN, &st, f) != 0) {
+	if (sqlconn_stmt(c, ST_DOMAIN, &st, f) != 0) {
 		return -1;
 	}
 	bind_sv(st, 1, name);
-	rc = conn_row(c, st, f);
+	rc = sqlconn_row(c, st, f);
 	(void)sqlite3_reset(st);
 	return rc;
 }
 
 static int
-find_domain(struct conn *c, struct sv name, struct entry **out, struct fail *f)
+find_domain(
+    struct sqlconn *c, struct sv name, struct entry **out, struct fail *f)
 {
 	int rc = domain_exists(c, name, f);
 
@@ -127,16 +129,16 @@ domain_of(struct sv address)
 
 static int
 find_address(
-    struct conn *c, struct sv address, struct entry **out, struct fail *f)
+    struct sqlconn *c, struct sv address, struct entry **out, struct fail *f)
 {
 	sqlite3_stmt *st = NULL;
 	int rc;
 
-	if (conn_stmt(c, ST_ADDRESS, &st, f) != 0) {
+	if (sqlconn_stmt(c, ST_ADDRESS, &st, f) != 0) {
 		return -1;
 	}
 	bind_sv(st, 1, address);
-	rc = conn_row(c, st, f);
+	rc = sqlconn_row(c, st, f);
 	if (rc < 0) {
 		return -1;
 	}
@@ -152,17 +154,17 @@ find_address(
 
 /* By id, or the oldest of a domain. */
 static int
-find_account(struct conn *c, enum stmt which, struct sv key, struct entry **out,
-    struct fail *f)
+find_account(struct sqlconn *c, enum stmt which, struct sv key,
+    struct entry **out, struct fail *f)
 {
 	sqlite3_stmt *st = NULL;
 	int rc;
 
-	if (conn_stmt(c, which, &st, f) != 0) {
+	if (sqlconn_stmt(c, which, &st, f) != 0) {
 		return -1;
 	}
 	bind_sv(st, 1, key);
-	rc = conn_row(c, st, f);
+	rc = sqlconn_row(c, st, f);
 	if (rc < 0) {
 		return -1;
 	}
@@ -174,7 +176,7 @@ find_account(struct conn *c, enum stmt which, struct sv key, struct entry **out,
 }
 
 static int
-find(struct conn *c, enum entry_key by, struct sv key, struct entry **out,
+find(struct sqlconn *c, enum entry_key by, struct sv key, struct entry **out,
     struct fail *f)
 {
 	switch (by) {
@@ -193,7 +195,7 @@ find(struct conn *c, enum entry_key by, struct sv key, struct entry **out,
 
 /* Leave no statement open: it would hold the transaction's snapshot. */
 static void
-reset_all(struct conn *c)
+reset_all(struct sqlconn *c)
 {
 	for (size_t i = 0; i < STMTS; i++) {
 		if (c->stmts[i] != NULL) {
@@ -207,20 +209,20 @@ embedded_look_up(void *b, enum entry_key by, struct sv key, struct entry **out,
     uint64_t *version_out, struct fail *f)
 {
 	struct embedded *e = b;
-	struct conn *c;
+	struct sqlconn *c;
 	int rc = -1;
 
 	*out = NULL;
 	if (embedded_take(e, &c, f) != 0) {
 		return -1;
 	}
-	if (conn_run(c, ST_BEGIN, f) != 0
-	    || conn_version(c, version_out, f) != 0
+	if (sqlconn_run(c, ST_BEGIN, f) != 0
+	    || sqlconn_version(c, version_out, f) != 0
 	    || find(c, by, key, out, f) != 0) {
 		goto out;
 	}
 	reset_all(c);
-	rc = conn_run(c, ST_COMMIT, f);
+	rc = sqlconn_run(c, ST_COMMIT, f);
 out:
 	if (rc != 0) {
 		reset_all(c);
@@ -240,20 +242,20 @@ embedded_account_list(void *b, const char *domain, const struct mailaddr *after,
 	struct embedded *e = b;
 	struct directory_account **list = NULL;
 	sqlite3_stmt *st = NULL;
-	struct conn *c;
+	struct sqlconn *c;
 	size_t n = 0, cap = 0;
 	int rc = -1;
 
 	if (embedded_take(e, &c, f) != 0) {
 		return -1;
 	}
-	if (conn_stmt(c, ST_ACCOUNTS, &st, f) != 0) {
+	if (sqlconn_stmt(c, ST_ACCOUNTS, &st, f) != 0) {
 		goto out;
 	}
 	bind_sv(st, 1, after != NULL ? mailaddr_sv(after) : SV_EMPTY);
 	bind_sv(st, 2, sv_cstr(domain));
 	bind_u64(st, 3, max);
-	while ((rc = conn_row(c, st, f)) > 0) {
+	while ((rc = sqlconn_row(c, st, f)) > 0) {
 		list = arena_grow(arena, list, n, &cap, sizeof(*list));
 		list[n] = row_account(st);
 		if (list[n] == NULL) {
@@ -280,17 +282,17 @@ embedded_domain_list(void *b, struct arena *arena,
 	struct embedded *e = b;
 	struct directory_domain *list = NULL;
 	sqlite3_stmt *st = NULL;
-	struct conn *c;
+	struct sqlconn *c;
 	size_t n = 0, cap = 0;
 	int rc = -1;
 
 	if (embedded_take(e, &c, f) != 0) {
 		return -1;
 	}
-	if (conn_stmt(c, ST_DOMAINS, &st, f) != 0) {
+	if (sqlconn_stmt(c, ST_DOMAINS, &st, f) != 0) {
 		goto out;
 	}
-	while ((rc = conn_row(c, st, f)) > 0) {
+	while ((rc = sqlconn_row(c, st, f)) > 0) {
 		struct sv name = column_sv(st, 0);
 
 		list = arena_grow(arena, list, n, &cap, sizeof(*list));
@@ -352,17 +354,17 @@ embedded_alias_list(void *b, const char *domain, struct arena *arena,
 	struct embedded *e = b;
 	struct alias_rows rows = {.arena = arena};
 	sqlite3_stmt *st = NULL;
-	struct conn *c;
+	struct sqlconn *c;
 	int rc = -1;
 
 	if (embedded_take(e, &c, f) != 0) {
 		return -1;
 	}
-	if (conn_stmt(c, ST_ALIASES, &st, f) != 0) {
+	if (sqlconn_stmt(c, ST_ALIASES, &st, f) != 0) {
 		goto out;
 	}
 	bind_sv(st, 1, sv_cstr(domain));
-	while ((rc = conn_row(c, st, f)) > 0) {
+	while ((rc = sqlconn_row(c, st, f)) > 0) {
 		if (alias_row(&rows, st, f) != 0) {
 			rc = -1;
 			break;
