@@ -45,6 +45,7 @@ enum digest_flag {
 	DIGEST_CRLF = 1 << 6,	    /* each LF has a CR before it, and the last
 				     * octet is one: its size on the wire of POP3
 				     * is that stored */
+	DIGEST_ASCII = 1 << 7,	    /* the header is ASCII alone */
 };
 #define DIGEST_WHOLE                                                           \
 	(DIGEST_PARTS | DIGEST_ENVELOPE | DIGEST_STRUCTURE | DIGEST_FIELDS)

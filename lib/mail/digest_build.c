@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/utf8.h"
 #include "mail/header.h"
 #include "mail/imap_text.h"
 #include "mail/param.h"
@@ -268,6 +269,7 @@ digest_build_parsed(const struct mime *m, struct buf *to)
 	survey_header(&b, header);
 	survey_parts(&b);
 	b.flags |= has_crlf_alone(m->message) ? DIGEST_CRLF : 0;
+	b.flags |= utf8_is_ascii(header) ? DIGEST_ASCII : 0;
 	make_texts(&b, header);
 	for (size_t i = 0; i < COUNT_OF(ways); i++) {
 		if (write_digest(

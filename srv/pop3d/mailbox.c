@@ -38,7 +38,8 @@ pop3_message(
 void
 pop3_stat(struct pop3_session *s)
 {
-	struct sizer *sizer = sizer_new(s->account, s->view, s->mbox);
+	struct sizer *sizer =
+	    sizer_new(s->account, s->view, s->mbox, pop3_wants_ascii(s));
 	uint64_t octets = 0;
 	uint64_t size;
 	struct fail f;
@@ -60,7 +61,8 @@ pop3_stat(struct pop3_session *s)
 static void
 list_all(struct pop3_session *s)
 {
-	struct sizer *sizer = sizer_new(s->account, s->view, s->mbox);
+	struct sizer *sizer =
+	    sizer_new(s->account, s->view, s->mbox, pop3_wants_ascii(s));
 	struct fail f;
 
 	(void)c_writef(
@@ -107,7 +109,7 @@ pop3_list(struct pop3_session *s, const struct pop3_cmd *cmd)
 	if (msg == NULL) {
 		return;
 	}
-	sizer = sizer_new(s->account, s->view, s->mbox);
+	sizer = sizer_new(s->account, s->view, s->mbox, pop3_wants_ascii(s));
 	if (sizer_get(sizer, msg, &size, &f) != 0) {
 		pop3_say_err(s, pop3_fail_text(f.kind, false));
 	} else {

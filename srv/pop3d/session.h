@@ -38,6 +38,9 @@ struct pop3_session {
 void pop3_say_ok(struct pop3_session *s, const char *text);
 void pop3_say_err(struct pop3_session *s, const char *text);
 
+/* Headers go to this client in ASCII.  [RFC 6856 2.1] */
+bool pop3_wants_ascii(const struct pop3_session *s);
+
 /* USER PASS AUTH STLS CAPA UTF8 LANG */
 void pop3_user(struct pop3_session *s, const struct pop3_cmd *cmd);
 void pop3_pass(struct pop3_session *s, const struct pop3_cmd *cmd);

@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/attr.h"
@@ -16,9 +17,10 @@
 
 struct sizer;
 
-/* Borrows all three until freed. */
+/* Borrows all three until freed.  `ascii`: for a client whose headers are sent
+ * in ASCII. */
 struct sizer *sizer_new(struct account *account, const struct view *view,
-    const struct mbox *mbox) MUST_CHECK;
+    const struct mbox *mbox, bool ascii) MUST_CHECK;
 void sizer_free(struct sizer **s);
 
 /* FAIL_ABSENT: the message is gone; FAIL_CORRUPT: its file is damaged. */

@@ -235,16 +235,52 @@ def test_deletions_outlive_kill(make_server):
 UTF8 = "Subject: grün\r\n\r\nüber\r\n".encode()
 
 
-def test_rfc6856_5_utf8_header_needs_utf8(server, account):
+def test_rfc6856_2_1_utf8_header_becomes_ascii_without_utf8(server, account):
+    """A surrogate, never a refusal, over which a client would get stuck."""
     server.deliver(UTF8, account)
     c = server.pop3(account)
-    assert c.err("RETR 1").startswith(b"[UTF8]")
-    assert c.err("TOP 1 0").startswith(b"[UTF8]")
-    c.ok("LIST 1")
+    got = c.retr(1)
+    header, _, text = got.partition(b"\r\n\r\n")
+    assert header.isascii()
+    assert mail.parse(got)["Subject"] == "grün"
+    assert text == "über\r\n".encode()
+    top = c.multi("TOP 1 0")
+    assert top == header.split(b"\r\n") + [b""]
+    # What LIST and STAT tell is what RETR sends.
+    assert c.ok("LIST 1") == b"1 %d" % len(got)
+    assert c.multi("LIST") == [b"1 %d" % len(got)]
+    assert c.ok("STAT") == b"1 %d" % len(got)
+    c.ok("QUIT")
     c = server.pop3()
     c.ok("UTF8")
     c.login(account.address, account.password)
-    assert c.retr(1).endswith(UTF8)
+    got = c.retr(1)
+    assert got.endswith(UTF8)
+    assert c.ok("LIST 1") == b"1 %d" % len(got)
+
+
+@pytest.mark.parametrize("size", [70_000, 300_000, 2_000_000])
+def test_rfc6856_2_1_long_headers_become_ascii_too(server, account, size):
+    """Up to 1 MiB; one that is longer is sent as it is."""
+    line = b"X-Filler: " + 90 * b"a" + b"\r\n"
+    data = (size // len(line)) * line + "Subject: grün\r\n\r\nx\r\n".encode()
+    server.deliver(data, account)
+    c = server.pop3(account)
+    got = c.retr(1)
+    assert got.isascii() == (size < 1 << 20)
+    assert got.count(line) == size // len(line)
+    assert c.ok("LIST 1") == b"1 %d" % len(got)
+
+
+def test_rfc6856_2_1_line_ends_are_mended_beside_it(server, account):
+    data = "Subject: grün\nTo: a\n\n.über\nx".encode()
+    with server.imap(account) as imap:
+        assert imap.append("INBOX", data).ok
+    c = server.pop3(account)
+    got = c.retr(1)
+    assert got == ("Subject: =?UTF-8?B?Z3LDvG4=?=\r\nTo: a\r\n\r\n"
+                   ".über\r\nx\r\n").encode()
+    assert c.ok("LIST 1") == b"1 %d" % len(got)
 
 
 @pytest.mark.parametrize("data", [
@@ -257,7 +293,7 @@ def test_rfc6856_2_1_other_octets_are_sent_as_they_are(
 
 
 def test_utf8_header_is_sent_when_configured(make_server):
-    server = make_server({"pop3.utf8_refuse": "no"})
+    server = make_server({"pop3.downgrade": "no"})
     account = server.add_account()
     server.deliver(UTF8, account)
     assert server.pop3(account).retr(1).endswith(UTF8)

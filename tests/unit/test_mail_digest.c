@@ -45,8 +45,8 @@ a_digest_gives_what_the_message_does(void **state)
 	(void)state;
 	assert_null(check_message(sv_cstr(sample)));
 	open_digest(sv_cstr(sample), &octets, &d);
-	assert_int_equal(d.flags,
-	    DIGEST_WHOLE | DIGEST_SENT | DIGEST_ATTACHMENT | DIGEST_CRLF);
+	assert_int_equal(d.flags, DIGEST_WHOLE | DIGEST_SENT | DIGEST_ATTACHMENT
+				      | DIGEST_CRLF | DIGEST_ASCII);
 	assert_int_equal(d.size, sizeof(sample) - 1);
 	assert_int_equal(d.n_parts, 3);
 	assert_true(d.sent.unix_s == 880127706 && d.sent.zone == -360);
