@@ -347,7 +347,7 @@ def running(tmp_path_factory):
                    stderr=subprocess.DEVNULL)
     programs = [p.start_program(name) for name in ("imapd", "lmtpd")]
     yield p
-    for client in p._clients:
+    for client in p.clients:
         client.close()
     for program in programs:
         program.popen.send_signal(signal.SIGTERM)
