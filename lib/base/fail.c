@@ -36,12 +36,6 @@ kind_of_errno(int err)
 	}
 }
 
-const char *
-err_text(int err, char *buf, unsigned len)
-{
-	return strerror_r(err, buf, len);
-}
-
 int
 fail_set(struct fail *f, enum fail_kind kind, const char *fmt, ...)
 {
@@ -66,7 +60,7 @@ static void PRINTF_LIKE(3, 0)
 	(void)vsnprintf(f->text, sizeof(f->text), fmt, ap);
 	n = strlen(f->text);
 	(void)snprintf(f->text + n, sizeof(f->text) - n, ": %s",
-	    err_text(err, why, sizeof(why)));
+	    strerror_r(err, why, sizeof(why)));
 }
 
 int

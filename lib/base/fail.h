@@ -57,6 +57,3 @@ void fail_clear(struct fail *f);
 
 /* "temp", "perm", ...: for logs. */
 const char *fail_kind_name(enum fail_kind kind);
-
-/* strerror() without its shared buffer.  Result is static or in `buf`. */
-const char *err_text(int err, char *buf, unsigned len);

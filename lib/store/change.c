@@ -8,7 +8,9 @@
 #include "base/mem.h"
 #include "store/uidset_codec_priv.h"
 
-int
+/* A failure for an outcome other than DONE; 0 for DONE.  `what` was to be
+ * changed. */
+static int
 outcome_fail(const struct outcome *o, const char *what, struct fail *f)
 {
 	switch (o->code) {
@@ -66,7 +68,13 @@ change_mbox(
 	return 0;
 }
 
-void
+/* Makes one body of a record. */
+typedef void change_write_fn(
+    void *arg, struct buf *body, const struct uidset *part);
+
+/* Records of type `type` that each carry a part of `uids`, which is emptied.
+ * Outcomes go to (*outs)[0..*n), to be freed by outcomes_free(). */
+static void
 change_split(struct commit *c, enum record_type type, struct uidset *uids,
     change_write_fn *write, void *arg, struct outcome **outs, size_t *n)
 {
