@@ -39,7 +39,12 @@ ledger_add(struct ledger *l, const char *text)
 	unsigned i = atomic_fetch_add(&l->n, 1);
 
 	if (i < COUNT_OF(l->line)) {
-		(void)snprintf(l->line[i], sizeof(l->line[i]), "%s", text);
+		/* The first octet last: a writer killed here leaves no line,
+		 * not half of one. */
+		(void)snprintf(
+		    l->line[i] + 1, sizeof(l->line[i]) - 1, "%s", text + 1);
+		atomic_thread_fence(memory_order_release);
+		l->line[i][0] = text[0];
 	}
 }
 
