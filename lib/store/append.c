@@ -87,6 +87,7 @@ commit_pieces(struct account *a, uint64_t mbox, uint32_t uidnext,
 
 	commit_init(&c, a);
 	c.adds = true;
+	c.flushing = true;
 	for (size_t i = 0; i < n; i++) {
 		write_record(&c, mbox, uidnext + (uint32_t)i, &p[i]);
 	}
@@ -117,17 +118,10 @@ look(struct account *a, uint64_t mbox, uint32_t *uidnext, int64_t *floor_ms,
 	return rc;
 }
 
-/* FAIL_TEMP with every outcome VOID: the floor has moved, try again. */
 static int
-append_once(
-    struct account *a, uint64_t mbox, struct piece *p, size_t n, struct fail *f)
+add_pieces(struct account *a, uint64_t mbox, uint32_t uidnext, int64_t floor_ms,
+    struct piece *p, size_t n, struct fail *f)
 {
-	uint32_t uidnext;
-	int64_t floor_ms;
-
-	if (look(a, mbox, &uidnext, &floor_ms, f) != 0) {
-		return -1;
-	}
 	for (size_t i = 0; i < n; i++) {
 		/* One time for all: a floor voids all of them or none. */
 		p[i].placement = placement_new(a->store, floor_ms);
@@ -142,6 +136,24 @@ append_once(
 	if (rc != 0 && f->kind != FAIL_UNKNOWN) {
 		remove_files(a, p, n);
 	}
+	return rc;
+}
+
+/* FAIL_TEMP with every outcome VOID: the floor has moved, try again. */
+static int
+append_once(
+    struct account *a, uint64_t mbox, struct piece *p, size_t n, struct fail *f)
+{
+	uint32_t uidnext;
+	int64_t floor_ms;
+
+	if (look(a, mbox, &uidnext, &floor_ms, f) != 0) {
+		return -1;
+	}
+	store_flush_begin(a->store);
+	int rc = add_pieces(a, mbox, uidnext, floor_ms, p, n, f);
+
+	store_flush_end(a->store);
 	return rc;
 }
 

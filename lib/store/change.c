@@ -37,7 +37,18 @@ int
 change_run(struct commit *c, const struct outcome *out, const char *what,
     struct fail *f)
 {
-	if (commit_run(c, f) != 0) {
+	struct store *s = c->account->store;
+	bool alone = c->durable && !c->flushing;
+
+	if (alone) {
+		store_flush_begin(s);
+	}
+	int rc = commit_run(c, f);
+
+	if (alone) {
+		store_flush_end(s);
+	}
+	if (rc != 0) {
 		return fail_wrap(f, "account %s", c->account->id);
 	}
 	account_changed(c->account, c->flushed);

@@ -421,6 +421,7 @@ read_back(struct commit *c, bool *found, bool *sealed, struct rec_seal *seal,
 
 	*found = *sealed = false;
 	scan_init(&scan, c->segment, c->from);
+	scan_until(&scan, c->end);
 	do {
 		rc = scan_next(&scan, f);
 		for (size_t i = 0; rc == 0 && i < scan.n; i++) {
@@ -553,7 +554,10 @@ verify_warm(struct commit *c, bool *again, struct fail *f)
 
 	*again = false;
 	for (int i = 0; i < COMMIT_TRIES; i++) {
-		if (journal_catch_up(a, f) != 0) {
+		int rc = i == 0 ? journal_catch_up_to(a, c->segment, c->end, f)
+				: journal_catch_up(a, f);
+
+		if (rc != 0) {
 			/* A SEAL of the closed kind may stand behind us. */
 			if (look_at_pending(c) != WAITED_DONE) {
 				return -1;

@@ -21,6 +21,7 @@ struct commit {
 	bool durable;		 /* flushed before it counts as done */
 	bool warm;		 /* outcomes are wanted: load the state */
 	bool adds;		 /* leave the room kept for a full disk */
+	bool flushing;		 /* the caller is in store_flush_begin() */
 	int64_t floor_ms; /* time of the oldest placement; INT64_MAX: none */
 	uint64_t actor;
 	struct buf body;

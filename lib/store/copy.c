@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/block.h"
 #include "base/mem.h"
 #include "store/change_priv.h"
 #include "store/msgfile_priv.h"
@@ -164,6 +165,7 @@ run_parts(struct copying *c, struct fail *f)
 
 	commit_init(&commit, c->to);
 	commit.adds = true;
+	commit.flushing = true;
 	for (size_t i = 0; i < c->n; i++) {
 		struct rec_copy rec = {
 		    .from = c->source->id,
@@ -244,20 +246,27 @@ copy_within(struct copying *c, uint64_t mbox_id, const struct uidset *uids,
 	int rc = -1;
 
 	*again = false;
-	if (look(c, mbox_id, out, f) != 0 || link_parts(c, uids, f) != 0) {
-		goto out;
+	if (look(c, mbox_id, out, f) != 0) {
+		return -1;
 	}
-	if (c->n_made == 0) {
-		rc = 0;
-		goto out;
-	}
-	if (msgfile_flush_folder(c->to, c->target, f) != 0) {
+	block_begin();
+	rc = link_parts(c, uids, f);
+	block_end();
+	if (rc != 0 || c->n_made == 0) {
 		goto out;
 	}
 	size_t n = c->n;
 
-	c->outs = xcalloc(n, sizeof(*c->outs));
-	rc = run_parts(c, f);
+	store_flush_begin(c->to->store);
+	rc = msgfile_flush_folder(c->to, c->target, f);
+	if (rc == 0) {
+		c->outs = xcalloc(n, sizeof(*c->outs));
+		rc = run_parts(c, f);
+	}
+	store_flush_end(c->to->store);
+	if (c->outs == NULL) {
+		goto out; /* nothing was appended */
+	}
 	if (rc == 0) {
 		tell(c, n, out);
 	}
@@ -351,10 +360,16 @@ literal_batch(struct copying *c, const struct uidset *uids,
 static int
 literal_commit(struct copying *c, struct commit *commit, struct fail *f)
 {
-	if (msgfile_flush_folder(c->to, c->target, f) != 0) {
-		return -1;
+	int rc;
+
+	store_flush_begin(c->to->store);
+	commit->flushing = true;
+	rc = msgfile_flush_folder(c->to, c->target, f);
+	if (rc == 0) {
+		rc = change_run(commit, &c->outs[0], "COPY", f);
 	}
-	return change_run(commit, &c->outs[0], "COPY", f);
+	store_flush_end(c->to->store);
+	return rc;
 }
 
 /* One group of records.  A set that needs more than one is not one change:

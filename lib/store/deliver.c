@@ -429,11 +429,13 @@ store_deliver(struct store *store, const struct msg_source *source,
 	for (size_t i = 0; i < n; i++) {
 		start(&all, &all.drop[i], &to[i]);
 	}
+	store_flush_begin(store);
 	make_files(&all);
 	flush_files(&all);
 	append_all(&all);
 	flush_all(&all);
 	verify_all(&all);
+	store_flush_end(store);
 	for (size_t i = 0; i < n; i++) {
 		ok += to[i].rc == 0;
 		if (to[i].rc != 0) {

@@ -39,6 +39,8 @@ struct fs_stat {
 	uint64_t ino;
 	uint64_t links; /* 0: removed while open */
 	int64_t mtime_ms;
+	int64_t changed; /* differs when it was written to since, as finely as
+			  * the file system tells: compare for equality */
 	bool is_dir;
 };
 

@@ -170,6 +170,8 @@ fill_stat(const struct stat *st, struct fs_stat *out)
 	    .links = st->st_nlink,
 	    .mtime_ms = (int64_t)st->st_mtim.tv_sec * 1000
 			+ st->st_mtim.tv_nsec / 1000000,
+	    .changed =
+		(int64_t)st->st_ctim.tv_sec * 1000000000 + st->st_ctim.tv_nsec,
 	    .is_dir = S_ISDIR(st->st_mode),
 	};
 }

@@ -224,9 +224,7 @@ journal_flush(
 	int rc;
 
 	vouch(a->store, seg);
-	store_flush_begin(a->store);
 	rc = fs_datasync(a->store->fs, seg->fd);
-	store_flush_end(a->store);
 	if (rc != 0) {
 		if (rc != -ENOSPC && rc != -EDQUOT) {
 			seg->bad = true;
@@ -419,9 +417,8 @@ make_candidate(struct account *a, struct segment *old,
 	}
 	(void)fs_allocate(s->fs, (*out)->fd, SEG_ALLOCATE);
 	(*out)->allocated = SEG_ALLOCATE;
-	store_flush_begin(s);
 	int rc = fs_sync(s->fs, (*out)->fd);
-	store_flush_end(s);
+
 	if (rc != 0) {
 		return store_flush_failed(s, -rc, "new journal", f);
 	}

@@ -35,6 +35,11 @@ int journal_seal(struct segment *seg, uint64_t at, bool *found,
  * load the state if it is not. */
 int journal_catch_up(struct account *a, struct fail *f) MUST_CHECK;
 
+/* The same up to `end` in `segment`, where its file has grown to; no further
+ * if the state has left that segment. */
+int journal_catch_up_to(struct account *a, const struct segment *segment,
+    uint64_t end, struct fail *f) MUST_CHECK;
+
 /* The account's first segment, if it is still there; else FAIL_ABSENT. */
 int journal_first(
     struct account *a, struct segment **out, struct fail *f) MUST_CHECK;

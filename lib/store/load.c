@@ -164,6 +164,7 @@ load(struct account *a, struct fail *f)
 		struct segment *old = a->segment;
 
 		a->segment = seg;
+		a->seen = 0;
 		a->clean = r.offset;
 		a->size = r.offset;
 		a->gone = a->gone || r.gone;
@@ -188,6 +189,7 @@ struct stand {
 	struct segment *segment; /* a reference */
 	uint64_t offset;
 	unsigned char before[RECORD_TAIL];
+	int64_t seen; /* as a->seen */
 };
 
 static bool
@@ -201,6 +203,7 @@ take_stand(struct account *a, struct stand *s)
 		s->segment = segment_ref(a->segment);
 		s->offset = a->replay.offset;
 		memcpy(s->before, a->replay.before, RECORD_TAIL);
+		s->seen = a->seen;
 	}
 	lock_release(&a->lock);
 	return loaded;
@@ -243,6 +246,7 @@ apply_batch(struct account *a, const struct stand *s, uint64_t offset,
 		}
 		a->tail += scan->at - a->replay.offset;
 		note_position(&a->replay, scan);
+		a->seen = 0;
 		a->clean = scan->at;
 		if (scan->at > a->size) {
 			a->size = scan->at;
@@ -302,6 +306,7 @@ cross(struct account *a, const struct stand *s, const struct rec_seal *seal,
 		struct segment *old = a->segment;
 
 		a->segment = next;
+		a->seen = 0;
 		a->clean = SEG_HEADER;
 		a->size = SEG_HEADER;
 		enter(&a->replay, next);
@@ -312,41 +317,61 @@ cross(struct account *a, const struct stand *s, const struct rec_seal *seal,
 	return 0;
 }
 
-/* Its file has no name any more.  To be asked before its end is read: one
- * that was collected has its SEAL by then, one that was removed has none. */
+/* What is there is what was there: looked at once each time that the file
+ * was written to. */
 static bool
-is_nameless(const struct stand *s)
+is_as_before(struct account *a, const struct stand *s, const struct fs_stat *st)
+{
+	unsigned char now[RECORD_TAIL];
+
+	if (st->changed == s->seen) {
+		return true;
+	}
+	if (fs_pread(s->segment->fs, s->segment->fd, now, sizeof(now),
+		s->offset - RECORD_TAIL)
+		!= RECORD_TAIL
+	    || memcmp(now, s->before, RECORD_TAIL) != 0) {
+		return false;
+	}
+	lock_acquire(&a->lock);
+	if (a->segment == s->segment && a->replay.offset == s->offset) {
+		a->seen = st->changed;
+	}
+	lock_release(&a->lock);
+	return true;
+}
+
+/*
+ * How the segment's file is: nothing has come since, and whether it has no
+ * name any more.  That is asked before its end is read: one that was
+ * collected has its SEAL by then, one that was removed has none.
+ */
+static void
+look_at(
+    struct account *a, const struct stand *s, bool *unchanged, bool *nameless)
 {
 	struct fs_stat st;
 
-	return fs_stat(s->segment->fs, s->segment->fd, &st) == 0
-	       && st.links == 0;
+	*unchanged = *nameless = false;
+	if (fs_stat(s->segment->fs, s->segment->fd, &st) == 0) {
+		*nameless = st.links == 0;
+		*unchanged = s->offset != SEG_HEADER && st.size == s->offset
+			     && is_as_before(a, s, &st);
+	}
 }
 
-/* Nothing has come since, by one read that also shows that what is there is
- * what was there. */
-static bool
-unchanged(const struct stand *s)
-{
-	unsigned char peek[RECORD_TAIL + 1];
-
-	return s->offset != SEG_HEADER
-	       && fs_pread(s->segment->fs, s->segment->fd, peek, sizeof(peek),
-		      s->offset - RECORD_TAIL)
-		      == RECORD_TAIL
-	       && memcmp(peek, s->before, RECORD_TAIL) == 0;
-}
-
-/* Read on from `s` to the end of its segment.  *again: not at the end of the
- * journal yet. */
+/* Read on from `s` to the end of its segment, or to `end` in it if that is
+ * not 0.  *again: not at the end of the journal yet. */
 static int
-advance(struct account *a, const struct stand *s, bool *again, struct fail *f)
+advance(struct account *a, const struct stand *s, uint64_t end, bool *again,
+    struct fail *f)
 {
 	struct scan scan;
 	int rc;
 
 	*again = true;
 	scan_init(&scan, s->segment, s->offset);
+	scan_until(&scan, end);
 	if (s->offset != SEG_HEADER) {
 		scan.check = true;
 		memcpy(scan.before, s->before, RECORD_TAIL);
@@ -362,13 +387,46 @@ advance(struct account *a, const struct stand *s, bool *again, struct fail *f)
 			rc = cross(a, s, &scan.seal, f);
 			break;
 		}
-		if (scan.end == SCAN_TAIL) {
+		if (scan.end == SCAN_TAIL || (end != 0 && scan.at >= end)) {
 			*again = false;
 			break;
 		}
 	}
 	scan_deinit(&scan);
 	return rc;
+}
+
+/* Restored, or removed, below us? */
+static int
+judge(struct account *a, struct fail *f)
+{
+	if (f->kind == FAIL_CORRUPT || f->kind == FAIL_ABSENT) {
+		LOG(LOG_WARN, "account.history", kv_str("account", a->id),
+		    kv_fail(f));
+		account_forget(a);
+		f->kind = FAIL_TEMP;
+	}
+	return -1;
+}
+
+/* From `s`, whose reference is taken, on. */
+static int
+go_on(struct account *a, struct stand *s, bool *again, struct fail *f)
+{
+	bool unchanged;
+	bool nameless;
+	int rc = 0;
+
+	*again = false;
+	look_at(a, s, &unchanged, &nameless);
+	if (!unchanged) {
+		rc = advance(a, s, 0, again, f);
+	}
+	if (rc == 0 && !*again && nameless) {
+		rc = fail_set(f, FAIL_ABSENT, "account %s was removed", a->id);
+	}
+	segment_unref(&s->segment);
+	return rc == 0 ? 0 : judge(a, f);
 }
 
 int
@@ -386,32 +444,37 @@ journal_catch_up(struct account *a, struct fail *f)
 			if (load(a, f) != 0) {
 				return -1;
 			}
-			continue;
+		} else if (go_on(a, &s, &again, f) != 0) {
+			return -1;
 		}
-		int rc = 0;
-		bool nameless = is_nameless(&s);
+	}
+	return 0;
+}
 
-		if (unchanged(&s)) {
-			again = false;
-		} else {
-			rc = advance(a, &s, &again, f);
+int
+journal_catch_up_to(struct account *a, const struct segment *segment,
+    uint64_t end, struct fail *f)
+{
+	bool again = true;
+
+	while (again) {
+		struct stand s;
+		int rc = 0;
+
+		if (account_usable(a, f) != 0) {
+			return -1;
 		}
-		if (rc == 0 && !again && nameless) {
-			rc = fail_set(
-			    f, FAIL_ABSENT, "account %s was removed", a->id);
+		if (!take_stand(a, &s)) {
+			return journal_catch_up(a, f);
+		}
+		again = s.segment == segment && s.offset < end;
+		if (again) {
+			rc = advance(a, &s, end, &again, f);
 		}
 		segment_unref(&s.segment);
-		if (rc == 0) {
-			continue;
+		if (rc != 0) {
+			return judge(a, f);
 		}
-		if (f->kind == FAIL_CORRUPT || f->kind == FAIL_ABSENT) {
-			/* Restored, or removed, below us. */
-			LOG(LOG_WARN, "account.history",
-			    kv_str("account", a->id), kv_fail(f));
-			account_forget(a);
-			f->kind = FAIL_TEMP;
-		}
-		return -1;
 	}
 	return 0;
 }
@@ -437,8 +500,13 @@ refresh(struct account *a, enum shown shown, struct view **out, struct fail *f)
 	bool flushed = need < a->flushed;
 	lock_release(&a->lock);
 
-	int rc = flushed ? 0 : journal_flush(a, seg, end, f);
+	int rc = 0;
 
+	if (!flushed) {
+		store_flush_begin(a->store);
+		rc = journal_flush(a, seg, end, f);
+		store_flush_end(a->store);
+	}
 	segment_unref(&seg);
 	if (rc != 0) {
 		view_unref(&v);

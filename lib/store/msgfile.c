@@ -266,9 +266,7 @@ msgfile_flush_folder(struct account *a, uint64_t folder, struct fail *f)
 	if (fd < 0) {
 		return fail_err(f, -fd, "open %s", path);
 	}
-	store_flush_begin(s);
 	rc = fs_sync(s->fs, fd);
-	store_flush_end(s);
 	if (rc != 0) {
 		rc = store_flush_failed(s, -rc, path, f);
 	} else {
@@ -290,9 +288,8 @@ msgfile_flush_names(struct account *a, uint64_t folder, struct fail *f)
 int
 msgfile_flush(struct account *a, uint64_t folder, int fd, struct fail *f)
 {
-	store_flush_begin(a->store);
 	int rc = fs_sync(a->store->fs, fd);
-	store_flush_end(a->store);
+
 	if (rc != 0) {
 		return store_flush_failed(a->store, -rc, "message", f);
 	}

@@ -37,6 +37,14 @@ scan_ahead(struct scan *s)
 }
 
 void
+scan_until(struct scan *s, uint64_t end)
+{
+	if (end > s->at && end - s->at < READ_FIRST) {
+		s->want = (size_t)(end - s->at);
+	}
+}
+
+void
 scan_deinit(struct scan *s)
 {
 	free(s->rec);

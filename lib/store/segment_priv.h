@@ -151,6 +151,8 @@ struct scan {
 void scan_init(struct scan *s, struct segment *segment, uint64_t at);
 /* All that the segment had when it was opened is going to be read. */
 void scan_ahead(struct scan *s);
+/* What is wanted ends at `end`, where the file has grown to: one read. */
+void scan_until(struct scan *s, uint64_t end);
 void scan_deinit(struct scan *s);
 
 /* FAIL_TEMP: reading failed.  FAIL_CORRUPT: what stood before `at` is not

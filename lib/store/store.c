@@ -245,7 +245,7 @@ store_open(const struct store_conf *conf, struct fs *fs, struct store **out,
 	s->conf.hint_dir =
 	    conf->hint_dir != NULL ? xstrdup(conf->hint_dir) : NULL;
 	lock_init(&s->lock, LOCK_STORE);
-	ASSERT(pthread_cond_init(&s->flush_done, NULL) == 0);
+	ASSERT(pthread_cond_init(&s->flush_called, NULL) == 0);
 	if (prepare(s, f) != 0 || start_threads(s, f) != 0) {
 		store_close(&s);
 		return -1;
@@ -294,7 +294,7 @@ store_close(struct store **store)
 	}
 	map_deinit(&s->accounts);
 	lock_deinit(&s->lock);
-	ASSERT(pthread_cond_destroy(&s->flush_done) == 0);
+	ASSERT(pthread_cond_destroy(&s->flush_called) == 0);
 	if (s->owns_fs) {
 		fs_real_close(&s->fs);
 	}
@@ -307,33 +307,42 @@ store_close(struct store **store)
 void
 store_flush_begin(struct store *s)
 {
+	block_begin();
 	lock_acquire(&s->lock);
-	if (s->n_flushing >= s->conf.flushers_max) {
-		/* A wait like that of the flush itself: let others run. */
-		lock_release(&s->lock);
-		block_begin();
-		lock_acquire(&s->lock);
-		while (s->n_flushing >= s->conf.flushers_max) {
-			ASSERT(pthread_cond_wait(&s->flush_done, &s->lock.mutex)
-			       == 0);
-		}
+	if (s->n_flushing < s->conf.flushers_max) {
 		s->n_flushing++;
-		lock_release(&s->lock);
-		block_end();
-		return;
+	} else {
+		s->n_queued++;
+		while (s->n_called == 0) {
+			ASSERT(
+			    pthread_cond_wait(&s->flush_called, &s->lock.mutex)
+			    == 0);
+		}
+		s->n_called--;
+		s->n_queued--;
 	}
-	s->n_flushing++;
 	lock_release(&s->lock);
 }
 
+/* The place goes to one that waits, if any, so that nobody who comes later
+ * is faster. */
 void
 store_flush_end(struct store *s)
 {
 	lock_acquire(&s->lock);
-	s->n_flushing--;
+	bool call = s->n_queued > s->n_called;
+
+	if (call) {
+		s->n_called++;
+	} else {
+		s->n_flushing--;
+	}
 	lock_release(&s->lock);
-	/* Not before: it would wake to wait for the lock. */
-	ASSERT(pthread_cond_signal(&s->flush_done) == 0);
+	if (call) {
+		/* Not before: it would wake to wait for the lock. */
+		ASSERT(pthread_cond_signal(&s->flush_called) == 0);
+	}
+	block_end();
 }
 
 int
@@ -363,9 +372,7 @@ store_sync_path(struct store *s, int dir, const char *path, struct fail *f)
 	if (fd < 0) {
 		return fail_err(f, -fd, "open %s", path);
 	}
-	store_flush_begin(s);
 	rc = fs_sync(s->fs, fd);
-	store_flush_end(s);
 	fs_close(s->fs, &fd);
 	return rc == 0 ? 0 : store_flush_failed(s, -rc, path, f);
 }

@@ -69,8 +69,11 @@ struct store {
 	struct account *idle_last GUARDED_BY(lock);
 	unsigned n_idle GUARDED_BY(lock);
 	uint64_t idle_weight GUARDED_BY(lock); /* octets, about */
+	/* Operations that flush: under way, waiting, told to go on. */
 	unsigned n_flushing GUARDED_BY(lock);
-	pthread_cond_t flush_done; /* with `lock` */
+	unsigned n_queued GUARDED_BY(lock);
+	unsigned n_called GUARDED_BY(lock);
+	pthread_cond_t flush_called; /* with `lock` */
 };
 
 /* A record that was appended and whose outcome is waited for. */
@@ -109,6 +112,9 @@ struct account {
 	bool names_stale GUARDED_BY(
 	    lock);		      /* mailboxes changed [names_priv.h] */
 	bool astray GUARDED_BY(lock); /* what `head` names leads nowhere */
+	/* The segment's file was like this (fs_stat.changed) when what stands
+	 * before replay.offset was last looked at; 0: not since. */
+	int64_t seen GUARDED_BY(lock);
 	bool loaded GUARDED_BY(lock);
 	struct replay replay GUARDED_BY(lock); /* if loaded */
 	/* Inodes of folders whose names are known to be on disk. */
@@ -134,7 +140,13 @@ struct account *account_find(struct store *store, const char *id);
  * disk below `flushed`. */
 void account_changed(struct account *a, place_t flushed);
 
-/* Enter and leave the part where a thread may wait in fsync(2). */
+/*
+ * Enter and leave an operation that waits in fsync(2), once or several times:
+ * at most conf.flushers_max threads of the process are in one, the others
+ * wait in order.  A bracket of base/block.h round all of it.  Not nested:
+ * what journal.c, msgfile.c and their like flush counts as part of the
+ * operation that calls them, or, where it is rare, not at all.
+ */
 void store_flush_begin(struct store *s);
 void store_flush_end(struct store *s);
 

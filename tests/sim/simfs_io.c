@@ -117,6 +117,7 @@ stat_inode(const struct inode *i, struct fs_stat *out)
 	    .ino = i->ino,
 	    .links = i->kind == INODE_DIR ? i->links * 2 : i->links,
 	    .mtime_ms = i->mtime_ms,
+	    .changed = i->writes + 1,
 	    .is_dir = i->kind == INODE_DIR,
 	};
 }
@@ -207,6 +208,7 @@ write_piece(struct simfs *s, struct inode *i, const uint8_t *from, size_t len,
 		i->size = end;
 	}
 	i->mtime_ms = (int64_t)s->now_ms;
+	i->writes++;
 	return true;
 }
 

@@ -25,6 +25,7 @@ struct inode {
 	size_t links; /* names now, of `names` */
 	size_t open;  /* handles */
 	int64_t mtime_ms;
+	int64_t writes;
 
 	/* file: what readers see, and what the disk holds */
 	uint8_t *data, *disk;
