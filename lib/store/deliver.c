@@ -48,9 +48,12 @@ give_up(struct drop *d)
 
 	d->open = false;
 	d->to->rc = -1;
+	if (d->account == NULL) {
+		return;
+	}
 	/* It was there when it was opened: being put back from a copy, most
 	 * likely, and no reason to refuse the mail for ever. */
-	if (d->account != NULL && d->to->fail.kind == FAIL_ABSENT) {
+	if (d->to->fail.kind == FAIL_ABSENT) {
 		d->to->fail.kind = FAIL_TEMP;
 	}
 	if (!keep && d->path[0] != '\0') {

@@ -455,8 +455,9 @@ make_and_seal(struct account *a, struct segment *old, int64_t floor_ms,
     place_t purge, struct segment **mine, struct rec_seal *seal, struct fail *f)
 {
 	struct seg_name name = seg_name_next(a->store, old->header.name.number);
+	bool late = MUTATION(F2);
 
-	if (!MUTATION(F2)
+	if (!late
 	    && make_candidate(a, old, &name, floor_ms, purge, mine, f) != 0) {
 		return -1;
 	}
@@ -464,9 +465,8 @@ make_and_seal(struct account *a, struct segment *old, int64_t floor_ms,
 	if (append_seal(a, old, clean_offset(a, old), seal, f) != 0) {
 		return -1;
 	}
-	return MUTATION(F2)
-		   ? make_candidate(a, old, &name, floor_ms, purge, mine, f)
-		   : 0;
+	return late ? make_candidate(a, old, &name, floor_ms, purge, mine, f)
+		    : 0;
 }
 
 int
