@@ -408,6 +408,18 @@ first_step(struct auth_session *s, struct sv in, struct buf *out)
 	return sasl_step(s, in, out);
 }
 
+/* The prompts that clients know; they look at them, some octet for octet. */
+static void
+prompt(const struct auth_session *s, struct buf *out)
+{
+	if (s->mech->kind == MECH_LOGIN) {
+		bool name = sv_eq_nocase(buf_sv(out), SV("User Name"));
+
+		buf_clear(out);
+		buf_add_str(out, name ? "Username:" : "Password:");
+	}
+}
+
 static enum auth_status
 came_in(struct auth_session *s, const struct buf *out, struct fail *f)
 {
@@ -439,7 +451,13 @@ step(struct auth_session *s, struct sv in, struct buf *out, struct fail *f)
 	rc = s->phase == PHASE_FIRST ? first_step(s, in, out)
 				     : sasl_step(s, in, out);
 	s->phase = PHASE_STEPS;
+	if (rc == GSASL_NEEDS_MORE && s->mech->kind == MECH_PLAIN
+	    && in.p != NULL) {
+		/* It has one message [RFC 4616 2], which this was. */
+		rc = GSASL_MECHANISM_PARSE_ERROR;
+	}
 	if (rc == GSASL_NEEDS_MORE) {
+		prompt(s, out);
 		return AUTH_CONTINUE;
 	}
 	if (rc == GSASL_OK) {

@@ -56,10 +56,38 @@ receiver_conf_settings(const struct settings *set)
 
 /* ---- answers ---- */
 
+/* Those that take leave begin with our name, as the greeting does.
+ * [RFC 5321 4.2.2] */
+static void
+write_reply(const char *host, const struct smtp_reply *reply, struct buf *to)
+{
+	struct buf text = {.data = NULL};
+
+	if (reply->code == 221 || reply->code == 421) {
+		buf_addf(&text, "%s ", host);
+	}
+	buf_add_str(&text, reply->text);
+	smtp_reply_write_sv(reply, buf_sv(&text), to);
+	buf_deinit(&text);
+}
+
+struct sv
+receiver_busy(const struct settings *set)
+{
+	static const struct smtp_reply busy = {
+	    421, "4.3.2", "Too many connections"};
+	static char line[SMTP_REPLY_LINE_MAX];
+	struct buf to = {
+	    .data = line, .cap = sizeof(line), .limit = sizeof(line)};
+
+	write_reply(set->server_hostname, &busy, &to);
+	return buf_sv(&to);
+}
+
 void
 receiver_reply(struct receiver *r, const struct smtp_reply *reply)
 {
-	smtp_reply_write(reply, c_out(r->s.c));
+	write_reply(r->conf->host, reply, c_out(r->s.c));
 	(void)c_drain(r->s.c);
 	if (reply->code == 421) {
 		r->closing = true; /* that is what it says [RFC 5321 3.8] */
@@ -90,7 +118,7 @@ receiver_leave(struct receiver *r, const struct smtp_reply *reply)
 {
 	if (!r->closing) {
 		r->closing = true;
-		smtp_reply_write(reply, c_out(r->s.c));
+		write_reply(r->conf->host, reply, c_out(r->s.c));
 	}
 }
 

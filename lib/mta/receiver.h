@@ -54,6 +54,9 @@ struct receiver_conf {
  * is zero.  Borrows from `set`. */
 struct receiver_conf receiver_conf_settings(const struct settings *set);
 
+/* For struct protocol: what a client hears that is one too many.  Static. */
+struct sv receiver_busy(const struct settings *set);
+
 struct receiver_ops {
 	/* EHLO, HELO, LHLO was said: NULL, or a refusal.  The answer is
 	 * written by receiver_hello() afterwards. */

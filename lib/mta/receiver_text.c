@@ -4,6 +4,7 @@
  * Whatever is wrong with it, a text is read to its end before it is refused:
  * the end is where the next command begins.  [RFC 5321 4.2.5, RFC 3030 2]
  */
+#include <errno.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -42,10 +43,19 @@ intake_wait(struct intake *in)
 {
 	static const struct smtp_reply slow = {
 	    421, "4.4.2", "The text comes too slowly; closing"};
+	static const struct smtp_reply stopping = {
+	    421, "4.3.2", "Service is stopping; try again soon"};
 	struct receiver *r = in->r;
 	int64_t allowed = r->conf->text_ms;
 
-	if (c_fill_bulk(r->s.c) < 0) {
+	ssize_t err = c_fill_bulk(r->s.c);
+
+	if (err == -ETIMEDOUT) {
+		receiver_leave(r, &slow);
+	} else if (err == -ECANCELED) {
+		receiver_leave(r, &stopping);
+	}
+	if (err < 0) {
 		r->closing = true;
 		return false;
 	}

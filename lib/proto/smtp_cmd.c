@@ -67,7 +67,7 @@ parse_helo(struct sv rest, const struct smtp_grammar *g UNUSED,
     struct arena *arena UNUSED, struct smtp_cmd *out)
 {
 	static const struct smtp_reply syntax = {
-	    501, "5.5.4", "Give your host name or address literal"};
+	    501, "", "Give your host name or address literal"};
 
 	out->arg = rest;
 	if (rest.len == 0 || sv_chr(rest, ' ') >= 0 || sv_chr(rest, '\t') >= 0
@@ -171,6 +171,17 @@ parse_rcpt(struct sv rest, const struct smtp_grammar *g, struct arena *arena,
 	return smtp_rcpt_params_parse(rest, g->ext, &rcpt->params);
 }
 
+static bool
+all_digits(struct sv s)
+{
+	for (size_t i = 0; i < s.len; i++) {
+		if (!ascii_digit(s.p[i])) {
+			return false;
+		}
+	}
+	return true;
+}
+
 static const struct smtp_reply *
 parse_bdat(struct sv rest, const struct smtp_grammar *g UNUSED,
     struct arena *arena UNUSED, struct smtp_cmd *out)
@@ -178,6 +189,9 @@ parse_bdat(struct sv rest, const struct smtp_grammar *g UNUSED,
 	struct sv size = sv_cut(&rest, ' ');
 
 	if (!sv_u64(size, &out->bdat.size)) {
+		/* Digits that mean more than can be skipped, or none. */
+		out->bdat.size =
+		    size.len > 0 && all_digits(size) ? UINT64_MAX : 0;
 		return &bdat_syntax;
 	}
 	out->bdat.last = sv_eq_nocase(rest, SV("LAST"));

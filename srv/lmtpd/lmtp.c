@@ -119,12 +119,9 @@ lmtp_close(struct session *session)
 	receiver_deinit(&s->r);
 }
 
-static const char busy[] = "421 4.3.2 Too many connections\r\n";
-
 struct protocol lmtp_protocol = {
     .name = "lmtp",
     .session_size = sizeof(struct lmtp_session),
     .run = lmtp_run,
     .close = lmtp_close,
-    .busy = {busy, sizeof(busy) - 1},
 };

@@ -26,6 +26,7 @@ set_limits(const struct settings *set)
 	lmtpd.lmtp_limits = conn_limits_settings(set, set->lmtp_idle);
 	lmtpd.handover_limits = conn_limits_settings(set, HANDOVER_IDLE_MS);
 	lmtpd.handover_limits.input_ms = HANDOVER_IDLE_MS;
+	lmtp_protocol.busy = receiver_busy(set);
 	lmtp_protocol.limits = &lmtpd.lmtp_limits;
 	handover_protocol.limits = &lmtpd.handover_limits;
 }

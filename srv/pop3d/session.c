@@ -157,8 +157,7 @@ pop3_run(struct session *session, unsigned why)
 		return V_CLOSE;
 	}
 	if ((why & WHY_TIMEOUT) != 0) {
-		pop3_say_err(s, "Nothing came for too long");
-		return V_CLOSE;
+		return V_CLOSE; /* without a word [RFC 1939 3] */
 	}
 	if ((why & WHY_INPUT) != 0) {
 		read_command(s);

@@ -22,6 +22,9 @@ static void
 set_limits(const struct settings *set)
 {
 	smtpd.limits = conn_limits_settings(set, set->smtp_idle);
+	smtpd.limits.input_ms = (int64_t)set->smtp_input;
+	mx_protocol.busy = receiver_busy(set);
+	submission_protocol.busy = mx_protocol.busy;
 	mx_protocol.limits = &smtpd.limits;
 	submission_protocol.limits = &smtpd.limits;
 }
@@ -35,8 +38,11 @@ set_receivers(const struct settings *set)
 	smtpd.mx.commands_max = (unsigned)set->smtp_commands;
 	smtpd.mx.line_max = set->smtp_text_line;
 	smtpd.mx.lines_exact = true;
+	/* EHLO names no DSN, as no notices are made: so that is no parameter
+	 * of ours.  [RFC 5321 4.1.1.11] */
+	smtpd.mx.params = 0;
 	smtpd.submission = smtpd.mx;
-	smtpd.submission.params |= SMTP_EXT_AUTH; /* [RFC 4954 5] */
+	smtpd.submission.params = SMTP_EXT_AUTH; /* [RFC 4954 5] */
 }
 
 static void

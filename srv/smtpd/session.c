@@ -16,7 +16,7 @@ static const struct smtp_reply *
 judge_helo(struct sv name)
 {
 	static const struct smtp_reply bad = {
-	    501, "5.5.2", "Not a host name or address literal"};
+	    501, "", "Not a host name or address literal"};
 
 	if (!smtpd.set->smtp_helo_check || smtp_domain_valid(name)
 	    || smtp_literal_valid(name)) {
@@ -30,7 +30,7 @@ static const struct smtp_reply *
 smtp_hello(struct receiver *r, const struct smtp_cmd *cmd)
 {
 	static const struct smtp_reply away = {
-	    421, "4.3.2", "Cannot serve now; try again later"};
+	    421, "", "Cannot serve now; try again later"};
 	struct smtp_session *s = smtp_session_of(r);
 	const struct smtp_reply *bad = judge_helo(cmd->arg);
 
@@ -115,11 +115,44 @@ smtp_mail(struct receiver *r, const struct smtp_mail *mail)
 	return s->user != NULL ? hand_mail(s, mail) : &sign_in;
 }
 
+/* Is it the address that the client came to? */
+static bool
+is_own_literal(const struct session *s, struct sv literal)
+{
+	struct sv text = sv_sub(literal, 1, literal.len - 2);
+	struct addr addr;
+	struct fail f;
+
+	if (sv_starts_nocase(text, SV("IPv6:"))) {
+		text = sv_from(text, 5);
+	}
+	return addr_parse(text, &addr, &f) == 0 && addr_eq(&addr, &s->local);
+}
+
+/* Postmaster at the host itself, for whoever knows no more of it than its
+ * address, is the one without a domain.  [RFC 5321 4.5.1, 4.1.3] */
+static struct smtp_path
+without_own_literal(const struct session *s, const struct smtp_path *path)
+{
+	struct smtp_path plain = *path;
+
+	if (path->literal && sv_eq_nocase(path->local, SV("postmaster"))
+	    && is_own_literal(s, path->domain)) {
+		plain = (struct smtp_path){
+		    .kind = SMTP_PATH_POSTMASTER, .local = path->local};
+	}
+	return plain;
+}
+
 static const struct smtp_reply *
 smtp_rcpt(struct receiver *r, const struct smtp_rcpt *rcpt)
 {
 	struct smtp_session *s = smtp_session_of(r);
-	const struct smtp_reply *reply = hand_rcpt(s, rcpt);
+	const struct smtp_rcpt asked = {
+	    .path = without_own_literal(&r->s, &rcpt->path),
+	    .params = rcpt->params,
+	};
+	const struct smtp_reply *reply = hand_rcpt(s, &asked);
 
 	if (reply->code < 300 && r->n_rcpts == 0) {
 		struct buf text = {0};
@@ -255,14 +288,11 @@ smtp_close(struct session *session)
 	free(s->user);
 }
 
-static const char busy[] = "421 4.3.2 Too many connections\r\n";
-
 struct protocol mx_protocol = {
     .name = "smtp",
     .session_size = sizeof(struct smtp_session),
     .run = smtp_run,
     .close = smtp_close,
-    .busy = {busy, sizeof(busy) - 1},
 };
 
 struct protocol submission_protocol = {
@@ -270,5 +300,4 @@ struct protocol submission_protocol = {
     .session_size = sizeof(struct smtp_session),
     .run = smtp_run,
     .close = smtp_close,
-    .busy = {busy, sizeof(busy) - 1},
 };

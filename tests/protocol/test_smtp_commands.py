@@ -38,13 +38,17 @@ def test_rfc5321_4_1_1_1_lhlo_is_unknown(server):
 
 
 @pytest.mark.parametrize("command, want", [
-    ("EHLO", (501, "5.5.4")),
+    ("EHLO", (501, None)),  # RFC 2034 4: but for EHLO and HELO
+    ("HELO", (501, None)),
+    ("EHLO a b", (501, None)),
     ("MAIL FROM:<a@b.test>x", (501, "5.1.7")),
     ("MAIL FROM:a@b.test", (501, "5.1.7")),
     ("MAIL FROM:<a@b_c.test>", (501, "5.1.7")),
     ("MAIL FROM:<a..b@c.test>", (501, "5.1.7")),
     ("MAIL FROM:<a@b.test> FROB=1", (555, "5.5.4")),
     ("MAIL FROM:<a@b.test> AUTH=<>", (555, "5.5.4")),
+    ("MAIL FROM:<a@b.test> RET=HDRS", (555, "5.5.4")),  # no DSN in EHLO
+    ("MAIL FROM:<a@b.test> ENVID=x", (555, "5.5.4")),
     ("MAIL FROM:<a@b.test> SIZE=99999999999", (552, "5.3.4")),
     ("MAIL FROM:<grün@b.test>", (550, "5.6.7")),
     ("RCPT TO:<a@example.org>", (503, "5.5.1")),
@@ -292,14 +296,16 @@ def test_rfc5321_4_5_3_2_7_idle_clients_are_421(make_server):
 
 
 def test_a_text_that_comes_too_slowly_is_421(make_server):
-    server = make_server({"limits.input": "500ms"})
+    server = make_server({"smtp.input": "500ms"})
     account = server.add_account()
     with server.smtp() as c:
         c.ehlo()
         c.envelope("a@b.test", [account.address])
         c.expect(354, "DATA")
         c.send("Subject: slow\r\n")
-        assert c.closed() or c.reply().code == 421
+        reply = c.reply()
+        assert (reply.code, reply.enhanced) == (421, "4.4.2")
+        assert c.closed()
     assert inbox.messages(server, account) == []
 
 
@@ -354,3 +360,52 @@ def test_lmtpd_away_is_451_and_comes_back(make_server):
         reply = c.send_mail("a@b.test", [account.address], mail.make())
         assert reply.code == 250  # the socket stays open meanwhile
     assert len(inbox.messages(server, account)) == 2
+
+
+def test_rfc5321_4_2_2_leave_is_taken_with_the_name_of_the_host(make_server):
+    p = make_server({"server.hostname": "mx.example.org", "smtp.errors": "2"})
+    c = p.smtp()
+    assert c.greeting.lines[0].startswith(b"mx.example.org ")
+    reply = c.expect(221, "QUIT")
+    assert reply.lines == [b"2.0.0 mx.example.org Goodbye"]
+    c = p.smtp()
+    for _ in range(3):
+        c.expect(500, "FROB")
+    reply = c.reply()
+    assert reply.code == 421
+    assert reply.lines[0].startswith(b"4.7.0 mx.example.org ")
+    assert p.lmtp().expect(221, "QUIT").lines[0].startswith(
+        b"2.0.0 mx.example.org ")
+
+
+def test_rfc5321_4_5_1_postmaster_at_our_address(server, account):
+    del account  # there has to be one
+    c = server.smtp()
+    c.ehlo()
+    c.ok("MAIL FROM:<a@b.test>")
+    c.ok("RCPT TO:<postmaster@[127.0.0.1]>")
+    c.ok("RCPT TO:<Postmaster@[127.0.0.1]>")
+    for other in ("postmaster@[127.0.0.2]", "postmaster@[IPv6:::1]",
+                  "ann@[127.0.0.1]"):
+        c.expect(550, f"RCPT TO:<{other}>")
+
+
+def test_rfc3030_2_a_chunk_of_unknown_length_ends_the_connection(server):
+    """Its octets would be taken for commands."""
+    c = server.smtp()
+    c.ehlo()
+    c.send("BDAT 99999999999999999999999\r\nQUIT\r\n")
+    assert c.reply().code == 552
+    assert c.closed()
+    c = server.smtp()
+    c.ehlo()
+    c.expect(501, "BDAT x")
+    c.ok("NOOP")
+
+
+def test_rfc5321_4_1_4_a_refused_ehlo_changes_nothing(smtp):
+    smtp.ok("MAIL FROM:<a@b.test>")
+    smtp.expect(501, "EHLO")
+    smtp.expect(503, "MAIL FROM:<a@b.test>")
+    smtp.ok("EHLO other.test")
+    smtp.ok("MAIL FROM:<a@b.test>")

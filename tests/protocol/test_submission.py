@@ -279,3 +279,26 @@ def test_a_session_whose_lmtpd_died_must_sign_in_again(make_server):
     with server.smtp("submission") as c:
         c.ehlo()
         assert c.auth_plain(account.address, account.password).code == 235
+
+
+@pytest.mark.parametrize("response", ["=", ""])
+def test_rfc4954_4_an_empty_response_to_plain_is_501(server, response):
+    c = server.smtp("submission")
+    c.ehlo()
+    if response:
+        reply = c.cmd(f"AUTH PLAIN {response}")
+    else:
+        c.expect(334, "AUTH PLAIN")
+        reply = c.cmd("")
+    assert (reply.code, reply.enhanced) == (501, "5.5.2")
+    c.ok("NOOP")
+
+
+def test_login_asks_as_clients_expect(server, account):
+    c = server.smtp("submission")
+    c.ehlo()
+    word = base64.b64encode
+    assert c.expect(334, "AUTH LOGIN").lines == [word(b"Username:")]
+    reply = c.expect(334, word(account.address.encode()))
+    assert reply.lines == [word(b"Password:")]
+    c.expect(235, word(account.password.encode()))
