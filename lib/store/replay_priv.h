@@ -1,6 +1,11 @@
 /*
- * replay_priv: the rules for each record, in two files: messages and
- * mailboxes.  docs/store.md, "What each record does", is their definition.
+ * replay_priv: the rules for each record.  docs/store.md, "What each record
+ * does", is their definition.
+ *
+ *	replay_msg.c		ADD, STORE, CLAIM
+ *	replay_copy.c		COPY, MOVE, UNDELETE
+ *	replay_expunge.c	EXPUNGE
+ *	replay_mbox.c		what is about mailboxes
  *
  * Threads: as state_priv.h.
  */
@@ -30,6 +35,9 @@ void apply_subscribe(struct apply *a);
 
 /* Slot of a mailbox that holds messages and has a name; -1. */
 ptrdiff_t live_slot(const struct view *v, uint64_t id);
+
+/* Older than the floor: its file may be gone (F4). */
+bool below_floor(const struct view *v, const struct placement *p);
 
 /* Which messages to expunge. */
 struct victims {

@@ -91,6 +91,15 @@ uidset_has(const struct uidset *s, uint32_t uid)
 	return i < s->n && s->r[i].lo <= uid;
 }
 
+bool
+uidset_has_next(const struct uidset *s, size_t *at, uint32_t uid)
+{
+	while (*at < s->n && s->r[*at].hi < uid) {
+		(*at)++;
+	}
+	return *at < s->n && s->r[*at].lo <= uid;
+}
+
 uint64_t
 uidset_count(const struct uidset *s)
 {

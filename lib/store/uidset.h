@@ -32,6 +32,10 @@ void uidset_add_range(struct uidset *s, uint32_t lo, uint32_t hi);
 bool uidset_has(const struct uidset *s, uint32_t uid);
 uint64_t uidset_count(const struct uidset *s);
 
+/* uidset_has() for numbers that ascend from call to call, in less time: *at is
+ * 0 at first, and s->n when no member is left that could come. */
+bool uidset_has_next(const struct uidset *s, size_t *at, uint32_t uid);
+
 /* The least member of at least `from`, or 0: the way to walk a set. */
 uint32_t uidset_next(const struct uidset *s, uint32_t from);
 

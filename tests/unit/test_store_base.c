@@ -86,8 +86,11 @@ uidset_agrees_with_a_bitmap(void **state)
 				bits[u] = true;
 			}
 		}
+		size_t at = 0;
+
 		for (uint32_t u = 1; u < 64; u++) {
 			assert_int_equal(uidset_has(&s, u), bits[u]);
+			assert_int_equal(uidset_has_next(&s, &at, u), bits[u]);
 			count += bits[u];
 		}
 		assert_int_equal(uidset_count(&s), count);
