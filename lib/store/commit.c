@@ -395,6 +395,7 @@ nothing_newer(struct commit *c, bool *so, struct fail *f)
 {
 	struct account *a = c->account;
 	struct seg_name own = c->segment->header.name;
+	struct fs_stat st;
 	int rc;
 
 	*so = false;
@@ -405,8 +406,14 @@ nothing_newer(struct commit *c, bool *so, struct fail *f)
 	if (rc < 0) {
 		return fail_err(f, -rc, "list journal");
 	}
-	*so = own.number != UINT64_MAX;
-	return 0;
+	if (own.number == UINT64_MAX) {
+		return 0;
+	}
+	/* A list is not one instant: of a chain that was collected meanwhile
+	 * it may show nothing.  Then our own has gone, before the others. */
+	rc = fs_stat(a->store->fs, c->segment->fd, &st);
+	*so = rc == 0 && st.links != 0;
+	return rc == 0 ? 0 : fail_err(f, -rc, "stat journal");
 }
 
 /* Scan for our last record.  *found, or *sealed by what. */

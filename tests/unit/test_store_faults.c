@@ -25,8 +25,10 @@ struct faulty {
 	struct fs fs;
 	struct fs *real; /* owned */
 	enum fault fault;
-	int in;	   /* calls of that kind until it happens; < 0: never */
-	bool sick; /* it has happened; a full disk stays full */
+	int in;	    /* calls of that kind until it happens; < 0: never */
+	bool sick;  /* it has happened; a full disk stays full */
+	bool blind; /* the journal's folder is listed while it changes, and
+		     * what comes and goes meanwhile is missed: all of it */
 };
 
 static void
@@ -176,7 +178,9 @@ f_rmdir(struct fs *fs, int dir, const char *path)
 static int
 f_list(struct fs *fs, int dir, const char *path, fs_list_fn *each, void *arg)
 {
-	return fs_list(real_of(fs), dir, path, each, arg);
+	return ((struct faulty *)fs)->blind && strcmp(path, "journal") == 0
+		   ? 0
+		   : fs_list(real_of(fs), dir, path, each, arg);
 }
 
 static int
@@ -413,7 +417,7 @@ after_a_failed_flush_nothing_is_acknowledged(void **state)
 	check_promise(fx, &p);
 }
 
-/* ---- bad octets ---- */
+/* ---- the journal's folder ---- */
 
 static void
 segment_path(const struct fixture *x, char out[512])
@@ -435,6 +439,75 @@ segment_path(const struct fixture *x, char out[512])
 	}
 	(void)closedir(listing);
 }
+
+/* More than is read back where listing the folder is cheaper. */
+static void
+deliver_much(struct fixture *x)
+{
+	static char digest[STORE_DIGEST_MAX];
+
+	for (int i = 0; i < 24; i++) {
+		struct msg_source source = source_of("delivered");
+		struct delivery d = {.account_id = ALICE};
+		struct fail f = {0};
+
+		source.digest = sv_make(digest, sizeof(digest));
+		OK(store_deliver(x->store, &source, &d, 1, &f));
+	}
+}
+
+/* Two generations of snapshots, and what is below them removed. */
+static void
+checkpoint_and_collect(struct fixture *x)
+{
+	struct account *a = fixture_account(x, ALICE);
+	struct fail f = {0};
+
+	OK(account_checkpoint(a, &f));
+	deliver_to(x, ALICE, "", "delivered");
+	OK(account_checkpoint(a, &f));
+	OK(account_collect(a, &f));
+	account_close(&a);
+}
+
+/* A segment that was collected has a SEAL, and no name: that nothing newer was
+ * seen does not say that the SEAL stands behind the record. */
+static void
+a_listing_that_misses_all_proves_nothing(void **state)
+{
+	struct fixture *fx = *state;
+	struct faulty x = {
+	    .fs.ops = &faulty_ops, .fault = FAULT_OPEN, .in = -1};
+	struct store *sleeper;
+	char first[512];
+	struct promise p = {0};
+	struct fail f = {0};
+
+	fx->conf.retention_ms = 0;
+	fixture_reopen(fx);
+	OK(fs_real_open(fx->root, &x.real, &f));
+	OK(store_open(&fx->conf, &x.fs, &sleeper, &f));
+	try_deliver(sleeper, &p);
+	assert_int_equal(p.inbox, 1);
+	segment_path(fx, first);
+
+	deliver_much(fx);
+	fx->conf.segment_max = 16 * 1024;
+	fixture_reopen(fx);
+	checkpoint_and_collect(fx); /* goes on in the next segment */
+	checkpoint_and_collect(fx); /* removes the first */
+	assert_int_equal(access(first, F_OK), -1);
+	x.blind = true;
+	try_deliver(sleeper, &p);
+	x.blind = false;
+	assert_int_equal(p.inbox, 2);
+	store_close(&sleeper);
+	fs_real_close(&x.real);
+	p.inbox += 24 + 2;
+	check_promise(fx, &p);
+}
+
+/* ---- bad octets ---- */
 
 static void
 flip(const char *path, off_t at)
@@ -489,6 +562,9 @@ main(void)
 	    cmocka_unit_test(every_call_may_fail),
 	    cmocka_unit_test_setup_teardown(
 		after_a_failed_flush_nothing_is_acknowledged, fixture_begin,
+		fixture_end),
+	    cmocka_unit_test_setup_teardown(
+		a_listing_that_misses_all_proves_nothing, fixture_begin,
 		fixture_end),
 	    cmocka_unit_test_setup_teardown(
 		a_bad_octet_costs_one_record_at_most, fixture_begin,
