@@ -118,7 +118,7 @@ renew_snapshots(const struct check *c, const struct snap_name *names,
 	freeze_drop(&z);
 	for (size_t i = 0; rc == 0 && i < n; i++) {
 		if (damaged[i]) {
-			rc = snapshot_remove(a, &names[i], f);
+			rc = snapshots_remove(a, &names[i], 1, f);
 		}
 	}
 	return rc;

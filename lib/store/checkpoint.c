@@ -215,6 +215,7 @@ chunk_write(
 		return 0;
 	}
 	c->id = fs_random(w->fs);
+	m->fresh += chunk.len;
 	return file_make(w->store, w->dir, path, chunk, f);
 }
 
@@ -413,29 +414,31 @@ account_checkpoint(struct account *a, struct fail *f)
 		rc = replace_all(a, &z, f);
 	}
 	freeze_drop(&z);
-	return rc;
+	return rc != 0 ? -1 : snapshots_thin(a, f);
 }
 
 /* ---- when it is time ---- */
 
-enum { TAIL_PART = 16 }; /* of a snapshot's octets; replay costs as much */
+enum { TAIL_PART = 4 }; /* of what a checkpoint writes */
 
-/* How long a tail may grow: short for a small account, in proportion for a
- * large one, whose checkpoint costs more. */
+/* How long a tail may grow: to a part of what the last checkpoint wrote, for
+ * the next will write about as much.  So snapshots take at most TAIL_PART
+ * times the journal's octets, and there is never more to replay than that
+ * part of the state. */
 static uint64_t
-tail_max(struct account *a, uint64_t octets)
+tail_max(struct account *a, uint64_t fresh)
 {
 	uint64_t max = a->store->conf.checkpoint_tail;
 
-	return octets / TAIL_PART > max ? octets / TAIL_PART : max;
+	return fresh / TAIL_PART > max ? fresh / TAIL_PART : max;
 }
 
 static void
-tail_begins(struct account *a, uint64_t octets)
+tail_begins(struct account *a, uint64_t fresh)
 {
 	lock_acquire(&a->lock);
 	a->tail = 0;
-	a->tail_max = tail_max(a, octets);
+	a->tail_max = tail_max(a, fresh);
 	lock_release(&a->lock);
 }
 
@@ -459,14 +462,14 @@ tail_cut(struct account *a, const struct snap_manifest *m)
 	lock_release(&a->lock);
 }
 
-/* Octets of the newest snapshot; 0: there is none. */
+/* Octets that the newest checkpoint wrote; 0: there is none. */
 static uint64_t
-newest_octets(struct account *a)
+newest_fresh(struct account *a)
 {
 	struct snap_manifest m;
 	struct snap_name *names;
 	struct fail ignored;
-	uint64_t sum = 0;
+	uint64_t fresh = 0;
 	size_t n;
 
 	if (snap_list(a->store->fs, a->dir, &names, &n, &ignored) != 0) {
@@ -474,14 +477,12 @@ newest_octets(struct account *a)
 	}
 	if (n != 0
 	    && snap_open(a->store->fs, a->dir, &names[0], &m, &ignored) == 0) {
-		for (size_t i = 0; i < m.n_chunks; i++) {
-			sum += m.chunks[i].size;
-		}
+		fresh = m.fresh;
 		tail_cut(a, &m);
 		snap_manifest_deinit(&m);
 	}
 	free(names);
-	return sum;
+	return fresh;
 }
 
 static bool
@@ -519,7 +520,7 @@ account_upkeep(struct account *a, bool *done, struct fail *f)
 	if (journal_segment(a, &seg, f) != 0) {
 		return -1;
 	}
-	uint64_t max = tail_max(a, newest_octets(a));
+	uint64_t max = tail_max(a, newest_fresh(a));
 	bool collect = floor_is_old(a) && !at_rest(a, seg);
 
 	segment_unref(&seg);
@@ -537,47 +538,7 @@ account_upkeep(struct account *a, bool *done, struct fail *f)
 		return -1;
 	}
 	if (*done) {
-		tail_begins(a, newest_octets(a));
+		tail_begins(a, newest_fresh(a));
 	}
 	return 0;
-}
-
-/* ---- removing ---- */
-
-struct removal {
-	char **names;
-	size_t n, cap;
-};
-
-static bool
-removal_each(void *arg, const char *name)
-{
-	struct removal *r = arg;
-
-	r->names = xgrow(r->names, r->n, &r->cap, sizeof(*r->names));
-	r->names[r->n++] = xstrdup(name);
-	return true;
-}
-
-int
-snap_remove(struct fs *fs, int account_dir, const char *path, struct fail *f)
-{
-	struct removal r = {.names = NULL};
-	char full[PATH_SIZE];
-	int rc = fs_list(fs, account_dir, path, removal_each, &r);
-
-	for (size_t i = 0; i < r.n; i++) {
-		(void)snprintf(full, sizeof(full), "%s/%s", path, r.names[i]);
-		if (rc == 0) {
-			rc = fs_unlink(fs, account_dir, full);
-			rc = rc == -ENOENT ? 0 : rc;
-		}
-		free(r.names[i]);
-	}
-	free(r.names);
-	if (rc == 0) {
-		rc = fs_rmdir(fs, account_dir, path);
-	}
-	return rc != 0 && rc != -ENOENT ? fail_err(f, -rc, "remove %s", path)
-					: 0;
 }

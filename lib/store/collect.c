@@ -11,7 +11,7 @@
 #include "store/mutate_priv.h"
 #include "store/packs_priv.h"
 
-enum { ROTATE_TRIES = 4 };
+enum { ROTATE_TRIES = 4, HISTORY_TRIES = 4 };
 
 static int
 remove_file(struct account *a, const char *path, struct fail *f)
@@ -23,36 +23,6 @@ remove_file(struct account *a, const char *path, struct fail *f)
 }
 
 /* ---- snapshots and the segments below them ---- */
-
-/* Out of sight first: nobody is to find half a snapshot, or to go on making
- * one that is being removed. */
-static int
-remove_folder(struct account *a, const char *path, struct fail *f)
-{
-	struct fs *fs = a->store->fs;
-	char away[PATH_SIZE];
-	int rc;
-
-	(void)snprintf(away, sizeof(away), "tmp/%016llx.old",
-	    (unsigned long long)fs_random(fs));
-	rc = fs_rename(fs, a->dir, path, a->dir, away);
-	if (rc == -ENOENT) {
-		return 0; /* another collector's */
-	}
-	if (rc != 0) {
-		return fail_err(f, -rc, "rename %s", path);
-	}
-	return snap_remove(fs, a->dir, away, f);
-}
-
-int
-snapshot_remove(struct account *a, const struct snap_name *name, struct fail *f)
-{
-	char path[SNAP_PATH_SIZE];
-
-	snap_path(name, NULL, path);
-	return remove_folder(a, path, f);
-}
 
 static int
 remove_segment(struct account *a, const struct seg_name *name, struct fail *f)
@@ -125,18 +95,6 @@ remove_segments(struct account *a, uint64_t below, struct fail *f)
 }
 
 static int
-remove_snapshots(
-    struct account *a, const struct generations *g, size_t keep, struct fail *f)
-{
-	for (size_t i = keep; i < g->n; i++) {
-		if (snapshot_remove(a, &g->names[i], f) != 0) {
-			return -1;
-		}
-	}
-	return 0;
-}
-
-static int
 collect_history(struct account *a, struct fail *f)
 {
 	struct fs *fs = a->store->fs;
@@ -158,7 +116,8 @@ collect_history(struct account *a, struct fail *f)
 			rc = store_sync_path(a->store, a->dir, "snap", f);
 		}
 		if (rc == 0) {
-			rc = remove_snapshots(a, &g, g.older + 1, f);
+			rc = snapshots_remove(
+			    a, g.names + g.older + 1, g.n - g.older - 1, f);
 		}
 		if (rc == 0) {
 			rc = remove_segments(a, g.a.segment.number, f);
@@ -421,7 +380,7 @@ remove_stray(struct account *a, const char *name, struct fail *f)
 	    || st.mtime_ms + COLLECT_DAY_MS > fs_now_ms(fs)) {
 		return 0;
 	}
-	return st.is_dir ? remove_folder(a, path, f) : remove_file(a, path, f);
+	return st.is_dir ? folder_remove(a, path, f) : remove_file(a, path, f);
 }
 
 static int
@@ -445,18 +404,44 @@ collect_strays(struct account *a, struct fail *f)
 	return rc;
 }
 
+/* What was to be read may have been collected by another meanwhile. */
+static int
+collect_history_again(struct account *a, struct fail *f)
+{
+	int rc = -1;
+
+	for (unsigned i = 0; rc != 0 && i < HISTORY_TRIES; i++) {
+		rc = collect_history(a, f);
+		if (rc != 0 && f->kind != FAIL_ABSENT) {
+			break;
+		}
+	}
+	if (rc != 0 && f->kind == FAIL_CORRUPT) {
+		LOG(LOG_ERROR, "store.generations_differ",
+		    kv_str("account", a->id), kv_fail(f));
+	}
+	return rc;
+}
+
 int
 account_collect(struct account *a, struct fail *f)
 {
-	if (collect_history(a, f) != 0) {
-		if (f->kind == FAIL_CORRUPT) {
-			LOG(LOG_ERROR, "store.generations_differ",
-			    kv_str("account", a->id), kv_fail(f));
+	struct fail full = {.kind = FAIL_NONE};
+
+	if (collect_history_again(a, f) != 0) {
+		if (f->kind != FAIL_LIMIT) {
+			return -1;
 		}
+		/* No room for a pack: all the more reason to go on. */
+		full = *f;
+	}
+	if (collect_messages(a, f) != 0 || collect_candidates(a, f) != 0
+	    || collect_strays(a, f) != 0) {
 		return -1;
 	}
-	return collect_messages(a, f) != 0 || collect_candidates(a, f) != 0
-		       || collect_strays(a, f) != 0
-		   ? -1
-		   : 0;
+	if (full.kind != FAIL_NONE) {
+		*f = full;
+		return -1;
+	}
+	return 0;
 }

@@ -13,10 +13,21 @@
 
 #include "store/checkpoint_priv.h"
 
-enum { COLLECT_DAY_MS = 24 * 3600 * 1000 };
+enum {
+	COLLECT_DAY_MS = 24 * 3600 * 1000,
+	SNAPSHOTS_MAX = 3, /* that a checkpoint leaves */
+};
 
-/* The two generations: the newest snapshot, and the newest older one that
- * shares no chunk with it. */
+/*
+ * The two generations: the newest snapshot, and the newest older one that
+ * shares no chunk with it.
+ *
+ * Between collections the oldest one stays, too: it is what the last
+ * collection had replay begin with, so replay from it checks all that this
+ * process and others wrote since; and whoever copies the tree finds one
+ * snapshot that is not removed before the next collection, a day later.  All
+ * others go with the next checkpoint.
+ */
 struct generations {
 	struct snap_name *names; /* all, newest first */
 	size_t n;
@@ -29,13 +40,22 @@ int generations_open(struct fs *fs, int account_dir, struct generations *g,
     struct fail *f) MUST_CHECK;
 void generations_deinit(struct generations *g);
 
-/* Load both; the newer is what replay from the older gives, or FAIL_CORRUPT. */
+/* Load both; they are what replay from the oldest snapshot gives (or, if that
+ * is damaged, the newer what replay from the older gives), or FAIL_CORRUPT. */
 int generations_verify(struct fs *fs, int account_dir,
     const struct generations *g, struct fail *f) MUST_CHECK;
 
-/* Out of sight first, then away.  What is gone is no failure. */
-int snapshot_remove(
-    struct account *a, const struct snap_name *name, struct fail *f) MUST_CHECK;
+/* Remove a folder and the files in it: out of sight first, so that nobody
+ * finds half of it or goes on making it.  What is gone is no failure. */
+int folder_remove(
+    struct account *a, const char *path, struct fail *f) MUST_CHECK;
+/* The same of snapshots, none of which comes back after a power cut. */
+int snapshots_remove(struct account *a, const struct snap_name *names, size_t n,
+    struct fail *f) MUST_CHECK;
+
+/* Remove the snapshots that are neither of the two generations nor the oldest
+ * one. */
+int snapshots_thin(struct account *a, struct fail *f) MUST_CHECK;
 
 /* Files that a state names: live messages and graves. */
 struct named;

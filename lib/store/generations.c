@@ -36,7 +36,10 @@ replay_one(struct replay *r, struct segment *seg,
 			}
 		}
 		if (rc == 0) {
-			r->offset = scan.at;
+			bool behind = seg_name_eq(&r->segment, &end->segment)
+				      && scan.at > end->offset;
+
+			r->offset = behind ? end->offset : scan.at;
 		}
 	} while (rc == 0 && scan.end == SCAN_MORE && !stands_at(r, end));
 	if (rc == 0 && scan.end == SCAN_SEAL) {
@@ -181,11 +184,69 @@ load_checked(struct fs *fs, int dir, const struct snap_name *name,
 	return 0;
 }
 
+/* `r` stands before `m`: replay to it gives its state. */
+static int
+replay_checked(struct fs *fs, int dir, struct replay *r,
+    const struct snap_manifest *m, struct fail *f)
+{
+	if (replay_until(fs, dir, r, m, f) != 0) {
+		return -1;
+	}
+	return replay_hash(r) != m->hash ? differs(
+		   "replay from an older one gives another state", m, f)
+					 : 0;
+}
+
+/* A failure to use the oldest snapshot that says nothing of the others: being
+ * neither of the two, it may be damaged, or removed by now, or one that was
+ * published so late that its segments had been collected. */
+static bool
+is_its_own(const struct fail *f)
+{
+	return f->kind == FAIL_CORRUPT || f->kind == FAIL_ABSENT;
+}
+
+/* From the oldest, if there is one below both. */
+static int
+verify_from_oldest(struct fs *fs, int dir, const struct generations *g,
+    bool *done, struct fail *f)
+{
+	const struct snap_name *name = &g->names[g->n - 1];
+	struct snap_manifest m;
+	struct replay r;
+
+	*done = false;
+	if (g->n - 1 <= g->older) {
+		return 0;
+	}
+	int rc = snap_open(fs, dir, name, &m, f);
+
+	if (rc == 0) {
+		rc = load_checked(fs, dir, name, &m, &r, f);
+		snap_manifest_deinit(&m);
+	}
+	if (rc != 0) {
+		return is_its_own(f) ? 0 : -1;
+	}
+	rc = replay_checked(fs, dir, &r, &g->a, f);
+	if (rc == 0) {
+		rc = replay_checked(fs, dir, &r, &g->b, f);
+	}
+	replay_deinit(&r);
+	if (rc != 0 && f->kind == FAIL_ABSENT) {
+		return 0;
+	}
+	*done = true;
+	return rc;
+}
+
 int
 generations_verify(
     struct fs *fs, int account_dir, const struct generations *g, struct fail *f)
 {
 	struct replay r;
+	bool done;
+	int rc;
 
 	if (load_checked(fs, account_dir, &g->names[0], &g->b, &r, f) != 0) {
 		return -1;
@@ -195,11 +256,9 @@ generations_verify(
 	    != 0) {
 		return -1;
 	}
-	int rc = replay_until(fs, account_dir, &r, &g->b, f);
-
-	if (rc == 0 && replay_hash(&r) != g->b.hash) {
-		rc = differs(
-		    "replay from the older one gives another state", &g->b, f);
+	rc = verify_from_oldest(fs, account_dir, g, &done, f);
+	if (rc == 0 && !done) {
+		rc = replay_checked(fs, account_dir, &r, &g->b, f);
 	}
 	replay_deinit(&r);
 	return rc;

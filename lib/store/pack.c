@@ -89,6 +89,7 @@ pack_open(struct fs *fs, int account_dir, const struct pack_name *name,
 
 	if (fd < 0) {
 		(void)fail_err(f, -fd, "open %s", path);
+		fd = -1;
 		goto out;
 	}
 	rc = fs_stat(fs, fd, &st);

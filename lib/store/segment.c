@@ -130,10 +130,23 @@ segment_path(const struct seg_name *name, char out[PATH_SIZE])
 	(void)snprintf(out, PATH_SIZE, "journal/%s", text);
 }
 
+/* The format that a header says it is of; 0 if it is none of ours. */
+static uint32_t
+format_of(const unsigned char in[SEG_HEADER_SIZE])
+{
+	struct taker t = taker_of(sv_make(in, SEG_HEADER_SIZE));
+	struct sv magic = take_octets(&t, sizeof(seg_magic));
+
+	return memcmp(magic.p, seg_magic, sizeof(seg_magic)) == 0
+		   ? take_fixed32(&t)
+		   : 0;
+}
+
 static int
 read_header(struct segment *s, const char *path, struct fail *f)
 {
 	static const uint64_t copies[] = {0, SEG_HEADER_COPY};
+	uint32_t format[COUNT_OF(copies)] = {0};
 
 	for (size_t i = 0; i < COUNT_OF(copies); i++) {
 		unsigned char in[SEG_HEADER_SIZE];
@@ -145,6 +158,14 @@ read_header(struct segment *s, const char *path, struct fail *f)
 		if (n == sizeof(in) && seg_header_read(in, &s->header)) {
 			return 0;
 		}
+		format[i] = n == sizeof(in) ? format_of(in) : 0;
+	}
+	/* What both say is no damage. */
+	if (format[0] == format[1] && format[0] != 0
+	    && format[0] != SEG_FORMAT) {
+		return fail_set(f, FAIL_PERM,
+		    "%s: of format %u: this program knows format %d", path,
+		    format[0], SEG_FORMAT);
 	}
 	return fail_set(f, FAIL_CORRUPT, "%s: no good header", path);
 }

@@ -73,9 +73,9 @@ passes_bound(struct encoder *e, const struct snap_key *key)
 	return passed;
 }
 
-/* Room for one element; NULL: `each` failed. */
-static struct buf *
-element(struct encoder *e, const struct snap_key *key, struct fail *f)
+/* Is the chunk to end before this element? */
+static bool
+is_full(struct encoder *e, const struct snap_key *key)
 {
 	bool bound = passes_bound(e, key);
 	/* With room to spare as long as a bound lies ahead: else what is left
@@ -83,10 +83,20 @@ element(struct encoder *e, const struct snap_key *key, struct fail *f)
 	size_t max = e->n_bounds != 0 ? SNAP_CHUNK_MAX + SNAP_CHUNK_MAX / 2
 				      : SNAP_CHUNK_MAX;
 
-	if (e->chunk.len >= max || (bound && e->chunk.len >= SNAP_CHUNK_MIN)) {
-		if (chunk_end(e, f) != 0) {
-			return NULL;
-		}
+	if (e->run_n != 0 && e->run.item == ITEM_KEY) {
+		/* Where a key stands never shifts. */
+		return e->chunk.len >= (key->item == ITEM_KEY ? SNAP_KEYS_MAX
+							      : SNAP_KEYS_MIN);
+	}
+	return e->chunk.len >= max || (bound && e->chunk.len >= SNAP_CHUNK_MIN);
+}
+
+/* Room for one element; NULL: `each` failed. */
+static struct buf *
+element(struct encoder *e, const struct snap_key *key, struct fail *f)
+{
+	if (is_full(e, key) && chunk_end(e, f) != 0) {
+		return NULL;
 	}
 	if (e->chunk.len == 0) {
 		e->first = *key;

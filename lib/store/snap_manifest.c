@@ -8,13 +8,12 @@
 #include "store/codec_priv.h"
 #include "store/snapshot_priv.h"
 
-static const char magic[8] = "PRsnap1\n";
+static const char magic[6] = "PRsnap";
 
 void
 snap_manifest_deinit(struct snap_manifest *m)
 {
 	free(m->chunks);
-	free(m->packs);
 	free(m->subscriptions);
 	buf_deinit(&m->octets);
 	*m = (struct snap_manifest){.n_chunks = 0};
@@ -48,12 +47,6 @@ lists_write(const struct snap_manifest *m, struct buf *to)
 		put_varint(to, c->size);
 		put_varint(to, c->crc);
 	}
-	put_varint(to, m->n_packs);
-	for (size_t i = 0; i < m->n_packs; i++) {
-		put_u64(to, m->packs[i].id);
-		put_varint(to, m->packs[i].size);
-		put_varint(to, m->packs[i].crc);
-	}
 	put_varint(to, m->n_subscriptions);
 	for (size_t i = 0; i < m->n_subscriptions; i++) {
 		put_string(to, m->subscriptions[i]);
@@ -66,6 +59,8 @@ snap_manifest_write(const struct snap_manifest *m, struct buf *to)
 	size_t from = to->len;
 
 	buf_add(to, magic, sizeof(magic));
+	put_u8(to, '0' + SNAP_FORMAT);
+	put_u8(to, '\n');
 	put_varint(to, m->semantics);
 	put_u64(to, m->place);
 	put_u64(to, m->hash);
@@ -79,6 +74,7 @@ snap_manifest_write(const struct snap_manifest *m, struct buf *to)
 	put_varint(to, m->uidvalidity);
 	put_u64(to, m->firm);
 	put_varint(to, m->keys_next);
+	put_varint(to, m->fresh);
 	lists_write(m, to);
 	put_u64(to, crc32c(0, to->data + from, to->len - from));
 }
@@ -109,12 +105,6 @@ lists_read(struct snap_manifest *m, struct taker *t)
 		c->size = (uint32_t)take_max(t, 2 * SNAP_CHUNK_MAX);
 		c->crc = take_u32(t);
 	}
-	m->packs = take_array(t, &m->n_packs, sizeof(*m->packs), 10);
-	for (size_t i = 0; i < m->n_packs; i++) {
-		m->packs[i].id = take_u64(t);
-		m->packs[i].size = take_varint(t);
-		m->packs[i].crc = take_u32(t);
-	}
 	m->subscriptions =
 	    take_array(t, &m->n_subscriptions, sizeof(*m->subscriptions), 1);
 	for (size_t i = 0; i < m->n_subscriptions; i++) {
@@ -125,11 +115,8 @@ lists_read(struct snap_manifest *m, struct taker *t)
 static bool
 fields_read(struct snap_manifest *m, struct taker *t)
 {
-	struct sv s = take_octets(t, sizeof(magic));
+	struct sv s;
 
-	if (!sv_eq(s, sv_make(magic, sizeof(magic)))) {
-		return false;
-	}
 	m->semantics = take_u32(t);
 	m->place = take_u64(t);
 	m->hash = take_u64(t);
@@ -146,6 +133,7 @@ fields_read(struct snap_manifest *m, struct taker *t)
 	m->uidvalidity = take_u32(t);
 	m->firm = take_u64(t);
 	m->keys_next = (uint32_t)take_max(t, STATE_KEYS);
+	m->fresh = take_varint(t);
 	lists_read(m, t);
 	return take_done(t);
 }
@@ -162,6 +150,22 @@ crc_is_right(struct sv octets)
 	return take_u64(&end) == crc32c(0, octets.p, octets.len - 8);
 }
 
+/* FAIL_CORRUPT, or FAIL_PERM for a format that this program does not know. */
+static int
+format_read(struct taker *t, struct fail *f)
+{
+	struct sv name = take_octets(t, sizeof(magic));
+	unsigned format = take_u8(t);
+
+	if (!sv_eq(name, sv_make(magic, sizeof(magic))) || take_u8(t) != '\n') {
+		return fail_set(f, FAIL_CORRUPT, "manifest: not understood");
+	}
+	return format != '0' + SNAP_FORMAT ? fail_set(f, FAIL_PERM,
+		   "a snapshot of format %c: this program reads format %d",
+		   (int)format, SNAP_FORMAT)
+					   : 0;
+}
+
 int
 snap_manifest_read(struct snap_manifest *m, struct buf *octets, struct fail *f)
 {
@@ -173,6 +177,9 @@ snap_manifest_read(struct snap_manifest *m, struct buf *octets, struct fail *f)
 		return fail_set(f, FAIL_CORRUPT, "manifest: wrong checksum");
 	}
 	t = taker_of(sv_sub(all, 0, all.len - 8));
+	if (format_read(&t, f) != 0) {
+		return -1;
+	}
 	if (!fields_read(m, &t)) {
 		snap_manifest_deinit(m);
 		return fail_set(f, FAIL_CORRUPT, "manifest: not understood");

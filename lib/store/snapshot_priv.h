@@ -4,14 +4,14 @@
  * snap/<at, 16 hex digits>.<random, 16 hex digits>/
  *	manifest	where it stands, and what it consists of
  *	c<n>		chunks: mailboxes, messages, graves, extras, keys
- *	p<id>		packs of digests: a cache  [pack_priv.h]
  *
  * `at` is the place of the first record that is not in it.  A snapshot is
  * made in tmp/, flushed, and renamed to its name, which is never used again:
  * it is never changed nor replaced, and the highest that is whole is the one
  * to use.  A late low one is harmless.
  *
- * Two generations are kept.  They share no chunk's file: an unchanged chunk
+ * Two generations are kept, and the one that the last collection began with
+ * [collect_priv.h].  The two newest share no chunk's file: an unchanged chunk
  * is linked from the generation before the last, so that it is written twice
  * in its life and a bad block spoils one of two.  A chunk is linked only after
  * its octets were read and found equal to what would be written.  Each file
@@ -44,10 +44,14 @@
 #include "store/store_priv.h"
 
 enum {
+	SNAP_FORMAT = 2, /* the digit behind "PRsnap" */
 	SNAP_NAME_SIZE = 16 + 1 + 16 + 1,
 	SNAP_PATH_SIZE = 5 + SNAP_NAME_SIZE + 1 + 20,
 	SNAP_CHUNK_MAX = 384 * 1024, /* octets: some 4,096 messages */
 	SNAP_CHUNK_MIN = SNAP_CHUNK_MAX / 4,
+	SNAP_KEYS_MAX = 64 * 1024, /* the same of delivery keys, some of which
+				    * each delivery overwrites */
+	SNAP_KEYS_MIN = 16 * 1024, /* less than that shares its chunk */
 	SNAP_MANIFEST_MAX = 64 * 1024 * 1024,
 	SNAP_MSG_SIZE = 92,
 	SNAP_GRAVE_SIZE = SNAP_MSG_SIZE + 20,
@@ -80,12 +84,6 @@ struct snap_chunk {
 	uint32_t crc;
 };
 
-struct snap_pack {
-	uint64_t id; /* random */
-	uint64_t size;
-	uint32_t crc; /* of its index */
-};
-
 struct snap_manifest {
 	uint32_t semantics;
 	place_t place; /* of the last record in it */
@@ -99,10 +97,9 @@ struct snap_manifest {
 	uint32_t uidvalidity;
 	place_t firm;
 	uint32_t keys_next; /* as key_ring.next */
+	uint64_t fresh;	    /* octets of chunks that were written for it */
 	struct snap_chunk *chunks;
 	size_t n_chunks;
-	struct snap_pack *packs;
-	size_t n_packs;
 	struct sv *subscriptions; /* borrowed from `octets` or a view */
 	size_t n_subscriptions;
 	struct buf octets; /* the file, when read */
@@ -117,7 +114,7 @@ snap_manifest_at(const struct snap_manifest *m)
 
 void snap_manifest_deinit(struct snap_manifest *m);
 void snap_manifest_write(const struct snap_manifest *m, struct buf *to);
-/* FAIL_CORRUPT.  Takes `octets` (emptied) on success. */
+/* FAIL_CORRUPT, FAIL_PERM.  Takes `octets` (emptied) on success. */
 int snap_manifest_read(
     struct snap_manifest *m, struct buf *octets, struct fail *f) MUST_CHECK;
 
@@ -130,7 +127,8 @@ void snap_path(
 int snap_list(struct fs *fs, int account_dir, struct snap_name **out,
     size_t *n_out, struct fail *f) MUST_CHECK;
 
-/* Read one manifest: FAIL_ABSENT, FAIL_CORRUPT, FAIL_TEMP. */
+/* Read one manifest: FAIL_ABSENT, FAIL_CORRUPT, FAIL_TEMP; FAIL_PERM: of a
+ * format or of rules that this program does not know. */
 int snap_open(struct fs *fs, int account_dir, const struct snap_name *name,
     struct snap_manifest *out, struct fail *f) MUST_CHECK;
 
