@@ -48,8 +48,8 @@ tell_moved(struct command *cmd, const struct copied *done)
 	buf_add_str(out, "* OK [");
 	put_copyuid(out, done);
 	buf_add_str(out, "] Moved\r\n");
-	if (tell_changes(im, TELL_EXPUNGE | TELL_CLAIM | command_tell_uid(cmd),
-		NULL, NULL, &f)
+	if (tell_changes(
+		im, TELL_EXPUNGE | TELL_CLAIM | command_tell_uid(cmd), NULL, &f)
 	    != 0) {
 		LOG(LOG_ERROR, "refresh.failed", kv_hex("session", im->s.id),
 		    kv_fail(&f));

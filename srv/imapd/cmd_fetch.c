@@ -20,7 +20,6 @@ struct fetch {
 	struct imap_set seqs;
 	struct letter letter;
 	struct uidset seen;   /* UIDs that this command makes \Seen */
-	bool seen_put_off;    /* the view does not show that yet */
 	struct buf texts;     /* of the pieces in hand */
 	struct piece *pieces; /* one a section */
 	uint64_t n;	      /* messages answered */
@@ -39,12 +38,13 @@ is_wanted(const struct fetch *f, const struct msg *m)
 static void
 find_unseen(struct fetch *f)
 {
-	const struct mbox *mbox = f->cmd->im->box.mbox;
+	const struct selected *box = &f->cmd->im->box;
+	const struct mbox *mbox = tell_mbox(box);
 
 	for (size_t i = 0; mbox->unseen != 0 && i < f->seqs.n; i++) {
 		for (uint32_t seq = f->seqs.r[i].lo; seq <= f->seqs.r[i].hi;
 		     seq++) {
-			const struct msg *m = mbox_msg(mbox, seq - 1);
+			const struct msg *m = tell_msg(box, seq - 1);
 
 			if ((m->flags & MSG_SEEN) == 0 && is_wanted(f, m)) {
 				uidset_add(&f->seen, m->uid);
@@ -75,8 +75,8 @@ mark_seen(struct fetch *f)
 	if (account_store(
 		im->account, im->box.mbox_id, &f->seen, &change, NULL, &fail)
 		!= 0
-	    || tell_changes(im, TELL_CLAIM | command_tell_uid(f->cmd), &f->seen,
-		   &f->seen_put_off, &fail)
+	    || tell_changes(
+		   im, TELL_CLAIM | command_tell_uid(f->cmd), &f->seen, &fail)
 		   != 0) {
 		LOG(LOG_WARN, "seen.failed", kv_hex("session", im->s.id),
 		    kv_fail(&fail));
@@ -91,7 +91,7 @@ put_flags(const struct fetch *f, struct buf *out, const struct msg *m)
 {
 	const struct imap *im = f->cmd->im;
 
-	tell_put_flags(out, &im->box, im->box.mbox, m);
+	tell_put_flags(out, &im->box, tell_mbox(&im->box), m);
 	buf_add_char(out, ' ');
 }
 
@@ -191,16 +191,11 @@ put_pieces(struct fetch *f)
 	}
 }
 
-/*
- * What tells that this command set \Seen.  Only as the view shows it: somebody
- * may have taken it away again, and what the view does not show yet, the next
- * difference tells.
- */
+/* What tells that this command set \Seen. */
 static uint32_t
 atts_of_seen(const struct fetch *f, const struct msg *m)
 {
-	if (f->seen.n == 0 || f->seen_put_off
-	    || !uidset_has(&f->seen, m->uid)) {
+	if (f->seen.n == 0 || !uidset_has(&f->seen, m->uid)) {
 		return 0;
 	}
 	return f->cmd->im->condstore ? ATT_FLAGS | ATT_MODSEQ : ATT_FLAGS;
@@ -247,7 +242,7 @@ fetch_message(struct fetch *f, uint32_t seq, const struct msg *m)
 	size_t from = out->len;
 	uint32_t atts = f->args->atts | atts_of_seen(f, m);
 
-	letter_begin(&f->letter, m);
+	letter_begin(&f->letter, mbox_msg(f->cmd->im->box.mbox, seq - 1));
 	if (f->args->n_sections != 0 && find_pieces(f) != 0) {
 		fetch_flags_alone(f, seq, m);
 		return;
@@ -276,7 +271,7 @@ fetch_all(struct fetch *f)
 	for (size_t i = 0; i < f->seqs.n; i++) {
 		for (uint32_t seq = f->seqs.r[i].lo; seq <= f->seqs.r[i].hi;
 		     seq++) {
-			const struct msg *m = mbox_msg(im->box.mbox, seq - 1);
+			const struct msg *m = tell_msg(&im->box, seq - 1);
 
 			if (is_wanted(f, m)) {
 				fetch_message(f, seq, m);

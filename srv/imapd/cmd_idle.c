@@ -35,7 +35,7 @@ tell(struct imap *im, unsigned how)
 		(void)session_usable(im);
 		return;
 	}
-	if (tell_changes(im, how, NULL, NULL, &f) != 0) {
+	if (tell_changes(im, how, NULL, &f) != 0) {
 		LOG(LOG_ERROR, "refresh.failed", kv_hex("session", im->s.id),
 		    kv_fail(&f));
 	} else if (im->parting == NULL && tell_unclaimed(im, im->box.mbox)) {

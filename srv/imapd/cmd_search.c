@@ -3,6 +3,7 @@
 
 #include "imapd/command.h"
 #include "imapd/matcher.h"
+#include "imapd/tell.h"
 #include "proto/imap_out.h"
 
 enum { YIELD_EVERY = 32 }; /* messages */
@@ -43,7 +44,7 @@ find(struct search *s, struct matcher *matcher)
 	for (size_t i = 0; i < range->n; i++) {
 		for (uint32_t seq = range->r[i].lo; seq <= range->r[i].hi;
 		     seq++) {
-			const struct msg *m = mbox_msg(im->box.mbox, seq - 1);
+			const struct msg *m = tell_msg(&im->box, seq - 1);
 
 			if (matcher_match(matcher, seq, m)) {
 				add(s, seq, m);

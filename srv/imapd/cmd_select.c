@@ -26,7 +26,7 @@ put_mailbox(struct imap *im)
 	struct buf *out = c_out(im->s.c);
 	uint32_t unseen = first_unseen(mbox);
 
-	tell_put_mailbox_flags(out, mbox, im->box.read_only);
+	tell_put_mailbox_flags(out, &im->box, mbox);
 	buf_addf(out, "* %" PRIu32 " EXISTS\r\n", mbox->exists);
 	tell_put_recent(out, &im->box, mbox, true);
 	if (unseen != 0) {

@@ -11,7 +11,6 @@ struct storing {
 	struct imap_set seqs;	  /* in the view as it was told */
 	struct uidset uids;	  /* of these */
 	struct uidset modified;	  /* that failed the condition */
-	struct view *newest;	  /* owned; set while the told view stays old */
 	const struct mbox *after; /* the mailbox as it is now */
 	bool expunged;		  /* some of the messages have gone */
 };
@@ -94,9 +93,6 @@ answer_message(struct storing *s, uint32_t seq, const struct msg *was)
 static void
 answer_messages(struct storing *s, const struct mbox *before)
 {
-	if (s->newest != NULL && s->after->n_keywords != before->n_keywords) {
-		tell_put_mailbox_flags(c_out(s->cmd->im->s.c), s->after, false);
-	}
 	for (size_t i = 0; i < s->seqs.n; i++) {
 		for (uint32_t seq = s->seqs.r[i].lo; seq <= s->seqs.r[i].hi;
 		     seq++) {
@@ -108,29 +104,18 @@ answer_messages(struct storing *s, const struct mbox *before)
 	}
 }
 
-/*
- * Bring the session to a view that has the change, saying nothing of the
- * messages named: that is for answer_messages().  If expunges keep it from
- * that, the newest view is only looked at, and told again later.
- */
+/* Bring the session to a view that has the change, or to look at one, saying
+ * nothing of the messages named: that is for answer_messages(). */
 static int
 catch_up(struct storing *s, struct fail *f)
 {
 	struct imap *im = s->cmd->im;
-	bool put_off;
 
-	if (tell_changes(im, TELL_CLAIM | command_tell_uid(s->cmd), &s->uids,
-		&put_off, f)
+	if (tell_changes(im, TELL_CLAIM | command_tell_uid(s->cmd), &s->uids, f)
 	    != 0) {
 		return -1;
 	}
-	s->after = im->box.mbox;
-	if (put_off) {
-		if (session_view(im, &s->newest, f) != 0) {
-			return -1;
-		}
-		s->after = view_mbox_by_id(s->newest, im->box.mbox_id);
-	}
+	s->after = tell_mbox(&im->box);
 	return 0;
 }
 
@@ -202,7 +187,7 @@ store_and_answer(struct storing *s, const struct mbox *before)
 		reply_fail(s->cmd, &f);
 		return;
 	}
-	if (im->parting != NULL || s->after == NULL) {
+	if (im->parting != NULL) {
 		reply_no(s->cmd, "NONEXISTENT", "The mailbox has gone");
 		return;
 	}
@@ -235,7 +220,6 @@ run_store(struct command *cmd)
 	store_and_answer(&s, before);
 out:
 	view_unref(&view);
-	view_unref(&s.newest);
 	uidset_deinit(&s.uids);
 	uidset_deinit(&s.modified);
 }

@@ -192,11 +192,11 @@ run(struct command *cmd)
 	struct imap *im = cmd->im;
 
 	if ((table[cmd->c.verb].states & im->state) == 0) {
-		reply_bad(
-		    cmd, im->state == STATE_ANONYMOUS ? "Log in first"
-			 : im->state == STATE_USER
-			     ? "Select a mailbox first, or not after login"
-			     : "Not after login");
+		reply_bad(cmd, table[cmd->c.verb].states == STATE_ANONYMOUS
+				   ? "Not after login"
+			       : im->state == STATE_ANONYMOUS
+				   ? "Log in first"
+				   : "Select a mailbox first");
 		return;
 	}
 	table[cmd->c.verb].run(cmd);
@@ -216,7 +216,7 @@ tell(struct command *cmd)
 	if (when == TELL_ALL || cmd->c.uid) {
 		how |= TELL_EXPUNGE;
 	}
-	if (tell_changes(cmd->im, how, NULL, NULL, &f) != 0) {
+	if (tell_changes(cmd->im, how, NULL, &f) != 0) {
 		LOG(LOG_ERROR, "refresh.failed",
 		    kv_hex("session", cmd->im->s.id), kv_fail(&f));
 	}

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "imapd/letter.h"
 #include "imapd/objectid.h"
+#include "imapd/tell.h"
 #include "mail/charset.h"
 #include "mail/date.h"
 #include "mail/header.h"
@@ -40,8 +41,9 @@ struct matcher {
 
 	/* Of the message in hand. */
 	uint32_t seq;
-	const struct msg *msg;
-	bool turned; /* the letter to it */
+	const struct msg *msg; /* in the view of the numbers */
+	const struct msg *now; /* the same with the flags that it has by now */
+	bool turned;	       /* the letter to it */
 	bool has_header;
 	struct buf header; /* its section, if it had to be read */
 	bool unreadable;
@@ -109,7 +111,7 @@ prepare(struct matcher *m, struct node *n)
 	case SEARCH_UID:
 		return command_set(m->cmd, &key->set, true, &n->seqs);
 	case SEARCH_KEYWORD:
-		bit = mbox_keyword(m->mbox, key->text);
+		bit = mbox_keyword(tell_mbox(&m->cmd->im->box), key->text);
 		n->bits[0] = bit >= 0 ? (uint64_t)1 << bit : 0;
 		return 0;
 	case SEARCH_EMAILID:
@@ -373,7 +375,7 @@ match_flag(const struct matcher *m, uint32_t flag)
 	if (flag == IMAP_RECENT) {
 		return uidset_has(&m->cmd->im->box.recent, m->msg->uid);
 	}
-	return (m->msg->flags & flag) != 0;
+	return (m->now->flags & flag) != 0;
 }
 
 static bool
@@ -439,7 +441,7 @@ match(struct matcher *m, const struct node *n)
 	case SEARCH_FLAG:
 		return match_flag(m, n->key->flag);
 	case SEARCH_KEYWORD:
-		return (msg->keywords & n->bits[0]) != 0;
+		return (m->now->keywords & n->bits[0]) != 0;
 	case SEARCH_BEFORE:
 	case SEARCH_ON:
 	case SEARCH_SINCE:
@@ -457,7 +459,7 @@ match(struct matcher *m, const struct node *n)
 	case SEARCH_TEXT:
 		return match_body(m, n);
 	case SEARCH_MODSEQ:
-		return msg->modseq >= n->key->number;
+		return m->now->modseq >= n->key->number;
 	case SEARCH_EMAILID:
 		return msg->email_id[0] == n->bits[0]
 		       && msg->email_id[1] == n->bits[1];
@@ -471,7 +473,10 @@ bool
 matcher_match(struct matcher *m, uint32_t seq, const struct msg *msg)
 {
 	m->seq = seq;
-	m->msg = msg;
+	m->now = msg;
+	m->msg = m->cmd->im->box.ahead_mbox == NULL
+		     ? msg
+		     : mbox_msg(m->mbox, seq - 1);
 	m->turned = false;
 	m->has_header = false;
 	m->unreadable = false;

@@ -29,5 +29,6 @@ void matcher_deinit(struct matcher *m);
 /* Ranges outside of which nothing can match. */
 const struct imap_set *matcher_range(const struct matcher *m);
 
-/* A message that cannot be read does not match, and is logged. */
+/* `msg` is tell_msg() of the number.  A message that cannot be read does not
+ * match, and is logged. */
 bool matcher_match(struct matcher *m, uint32_t seq, const struct msg *msg);

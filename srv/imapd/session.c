@@ -54,6 +54,7 @@ void
 session_unselect(struct imap *im)
 {
 	view_unref(&im->box.view);
+	view_unref(&im->box.ahead);
 	uidset_deinit(&im->box.recent);
 	uidset_deinit(&im->box.saved);
 	im->box = (struct selected){0};

@@ -31,10 +31,15 @@ struct selected {
 	uint64_t mbox_id;
 	struct view *view;	 /* owned */
 	const struct mbox *mbox; /* in `view` */
-	bool read_only;		 /* EXAMINE */
-	struct uidset recent;	 /* \Recent in this session; owned */
-	uint32_t recent_told;	 /* the last RECENT */
-	struct uidset saved;	 /* "$" [RFC 5182]; owned */
+	/* While EXPUNGEs are put off: the newest view that was looked at, from
+	 * which flags are told; owned, or NULL. */
+	struct view *ahead;
+	const struct mbox *ahead_mbox; /* in `ahead` */
+	unsigned keywords_told;	       /* that there were in the last FLAGS */
+	bool read_only;		       /* EXAMINE */
+	struct uidset recent;	       /* \Recent in this session; owned */
+	uint32_t recent_told;	       /* the last RECENT */
+	struct uidset saved;	       /* "$" [RFC 5182]; owned */
 };
 
 struct imap {

@@ -90,12 +90,14 @@ put_flag_list(struct buf *to, const struct mbox *mbox)
 }
 
 void
-tell_put_mailbox_flags(struct buf *to, const struct mbox *mbox, bool read_only)
+tell_put_mailbox_flags(
+    struct buf *to, struct selected *box, const struct mbox *mbox)
 {
+	box->keywords_told = mbox->n_keywords;
 	buf_add_str(to, "* FLAGS ");
 	put_flag_list(to, mbox);
 	buf_add_str(to, ")\r\n* OK [PERMANENTFLAGS ");
-	if (read_only) {
+	if (box->read_only) {
 		buf_add_str(to, "()] Nothing can be changed\r\n");
 		return;
 	}
@@ -159,6 +161,15 @@ tell_put_recent(
 	box->recent_told = n;
 }
 
+/* Before a response that may name them. */
+static void
+put_new_keywords(struct imap *im, const struct mbox *new)
+{
+	if (new->n_keywords != im->box.keywords_told) {
+		tell_put_mailbox_flags(c_out(im->s.c), &im->box, new);
+	}
+}
+
 static void
 put_difference(struct imap *im, const struct mbox *new, unsigned how,
     const struct uidset *quiet)
@@ -175,9 +186,7 @@ put_difference(struct imap *im, const struct mbox *new, unsigned how,
 		tell_put_recent(out, &im->box, new, false);
 		return;
 	}
-	if (new->n_keywords != old->n_keywords) {
-		tell_put_mailbox_flags(out, new, im->box.read_only);
-	}
+	put_new_keywords(im, new);
 	mbox_diff_begin(&d, old, new);
 	while (!added && mbox_diff_next(&d, &change)) {
 		uint32_t seq = change.old_index + 1 - expunged;
@@ -223,10 +232,42 @@ refresh(struct imap *im, struct view **view, const struct mbox **mbox,
 static void
 keep(struct imap *im, struct view **view, const struct mbox *mbox)
 {
+	view_unref(&im->box.ahead);
+	im->box.ahead_mbox = NULL;
 	view_unref(&im->box.view);
 	im->box.view = *view;
 	im->box.mbox = mbox;
 	*view = NULL;
+}
+
+static void
+look_ahead(struct imap *im, struct view **view, const struct mbox *mbox)
+{
+	put_new_keywords(im, mbox);
+	view_unref(&im->box.ahead);
+	im->box.ahead = *view;
+	im->box.ahead_mbox = mbox;
+	*view = NULL;
+}
+
+const struct mbox *
+tell_mbox(const struct selected *box)
+{
+	return box->ahead_mbox != NULL ? box->ahead_mbox : box->mbox;
+}
+
+const struct msg *
+tell_msg(const struct selected *box, uint32_t index)
+{
+	const struct msg *m = mbox_msg(box->mbox, index), *now;
+	uint32_t at;
+
+	if (box->ahead_mbox == NULL) {
+		return m;
+	}
+	at = mbox_index(box->ahead_mbox, m->uid);
+	now = at < box->ahead_mbox->exists ? mbox_msg(box->ahead_mbox, at) : m;
+	return now->uid == m->uid ? now : m;
 }
 
 /*
@@ -249,12 +290,11 @@ goes_on(struct imap *im, const struct mbox *new)
 }
 
 int
-tell_changes(struct imap *im, unsigned how, const struct uidset *quiet,
-    bool *put_off_out, struct fail *f)
+tell_changes(
+    struct imap *im, unsigned how, const struct uidset *quiet, struct fail *f)
 {
 	const struct mbox *new = NULL;
 	struct view *view = NULL;
-	bool put_off = false;
 	int rc = -1;
 
 	if (im->parting != NULL || !session_usable(im)) {
@@ -277,7 +317,7 @@ tell_changes(struct imap *im, unsigned how, const struct uidset *quiet,
 	}
 	if ((how & TELL_EXPUNGE) == 0
 	    && count_expunged(im->box.mbox, new) != 0) {
-		put_off = true;
+		look_ahead(im, &view, new);
 		goto out;
 	}
 	put_difference(im, new, how, quiet);
@@ -287,8 +327,5 @@ out:
 		rc = 0; /* that was why */
 	}
 	view_unref(&view);
-	if (put_off_out != NULL) {
-		*put_off_out = put_off;
-	}
 	return rc;
 }

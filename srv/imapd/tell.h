@@ -7,7 +7,8 @@
  *
  * While a FETCH, STORE or SEARCH is answered no EXPUNGE may be sent
  * [RFC 3501 7.4.1]; then a view in which messages are gone is put off whole,
- * and the client goes on with the old one, in which they can still be read.
+ * and the client goes on with the old one, in which they can still be read;
+ * flags alone are taken from the new one.
  *
  * Threads: session-owned.
  */
@@ -28,12 +29,20 @@ enum tell_how {		  /* bits */
 
 /*
  * `quiet`: UIDs whose new flags are known to the client, or told otherwise;
- * may be NULL.  `*put_off_out` (may be NULL): expunges keep the view old.
+ * may be NULL.  If expunges keep the view old, tell_msg() has the new flags.
  * -1: the store failed; the client was told nothing.  Nor was it if what it
  * knows is void: then im->parting says why the session ends.
  */
 int tell_changes(struct imap *im, unsigned how, const struct uidset *quiet,
-    bool *put_off_out, struct fail *f) MUST_CHECK;
+    struct fail *f) MUST_CHECK;
+
+/*
+ * A message of the view as it is by now, by sequence number - 1, and the
+ * mailbox that knows its keywords.  While EXPUNGEs are put off its flags may
+ * be newer than the view: what a STORE was answered with, no FETCH takes back.
+ */
+const struct msg *tell_msg(const struct selected *box, uint32_t index);
+const struct mbox *tell_mbox(const struct selected *box);
 
 /* Whether messages wait that nobody has claimed as \Recent yet. */
 bool tell_unclaimed(const struct imap *im, const struct mbox *mbox);
@@ -51,7 +60,7 @@ void tell_put_flags(struct buf *to, const struct selected *box,
 
 /* "* FLAGS (...)" and "* OK [PERMANENTFLAGS (...)]" */
 void tell_put_mailbox_flags(
-    struct buf *to, const struct mbox *mbox, bool read_only);
+    struct buf *to, struct selected *box, const struct mbox *mbox);
 
 /* "* 7 FETCH (FLAGS (...))", with what TELL_UID asks for, and UID and MODSEQ
  * for who knows of mod-sequences; for that one, `flags` may be left out. */

@@ -2,32 +2,73 @@
 
 Each session keeps a mirror of its mailbox from untagged responses alone while
 all of them change it at random.  At the end every mirror must be what the
-server says.
+server says, and all sessions must have been told the same of each message:
+one UID is one message for ever, \\Recent is one session's.
+
+POSTROOM_MIRROR_SECONDS makes the tests run that much longer.
 """
+import os
 import random
+import re
 import threading
 import time
 
 import pytest
 
-from harness.wire import sexp
+from harness.wire import Closed, sexp
 
-MESSAGE = b"From: a@example.org\r\nSubject: hello\r\n\r\nbody\r\n"
 KNOWN = ["\\Seen", "\\Flagged", "\\Deleted", "$a", "$b"]
+BOXES = ["INBOX", "other"]
+SECONDS = float(os.environ.get("POSTROOM_MIRROR_SECONDS", "2"))
+
+
+class World:
+    """What all sessions together were told of the messages."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.number = 0
+        self.text = {}     # (mailbox, UID): what is in the message
+        self.recent = {}   # (mailbox, UID): the session that has \\Recent
+
+    def new_text(self):
+        with self.lock:
+            self.number += 1
+            return f"message {self.number}"
+
+    def is_text(self, box, uid, text):
+        with self.lock:
+            assert self.text.setdefault((box, uid), text) == text, (
+                box, uid, text, self.text[box, uid])
+
+    def is_recent(self, box, uid, session):
+        with self.lock:
+            holder = self.recent.setdefault((box, uid), session)
+            assert holder is session, f"{uid} is \\Recent twice"
 
 
 class Mirror:
     """A session and what it was told; None: not known."""
 
-    def __init__(self, imap, seed):
+    def __init__(self, imap, seed, world, box="INBOX"):
         self.imap = imap
         self.random = random.Random(seed)
-        self.uids = []
-        self.flags = []
-        self.gone = set()
-        self.run("SELECT INBOX")
-        self.run("FETCH 1:* (UID FLAGS)" if self.uids else "NOOP")
+        self.world = world
+        self.box = box
+        self.read_only = False
+        self.select()
 
+    def select(self, verb="SELECT"):
+        self.uids, self.flags = [], []
+        self.modseq = {}
+        self.gone = set()  # UIDs of which an EXPUNGE must come
+        self.told = set()  # numbers whose flags the last command told
+        self.read_only = verb == "EXAMINE"
+        self.run(f"{verb} {self.box}")
+        if self.uids:
+            self.run("FETCH 1:* (UID FLAGS)")
+
+    # --- what is told -----------------------------------------------------
     def apply(self, response):
         words = response.split(b" ", 3)
         if len(words) < 3 or not words[1].isdigit():
@@ -38,83 +79,166 @@ class Mirror:
             more = n - len(self.uids)
             self.uids += [None] * more
             self.flags += [None] * more
+        elif what == b"RECENT":
+            assert n <= len(self.uids)
         elif what == b"EXPUNGE":
             assert 1 <= n <= len(self.uids)
-            self.gone.add(self.uids.pop(n - 1))
+            self.uids.pop(n - 1)
             self.flags.pop(n - 1)
         elif what == b"FETCH":
             self.fetched(n, sexp(words[3])[0])
 
     def fetched(self, n, items):
-        assert 1 <= n <= len(self.uids)
+        assert 1 <= n <= len(self.uids), (n, len(self.uids))
         data = dict(zip(items[::2], items[1::2]))
         if b"UID" in data:
             uid = int(data[b"UID"])
             assert self.uids[n - 1] in (None, uid), "a number changed hands"
+            assert uid not in self.uids[:n - 1] + self.uids[n:]
             self.uids[n - 1] = uid
+        uid = self.uids[n - 1]
         if b"FLAGS" in data:
-            self.flags[n - 1] = {f.decode() for f in data[b"FLAGS"]
-                                 if f != b"\\Recent"}
+            self.told.add(n)
+            flags = {f.decode() for f in data[b"FLAGS"]}
+            if "\\Recent" in flags and uid and not self.read_only:
+                self.world.is_recent(self.box, uid, self)
+            self.flags[n - 1] = flags - {"\\Recent"}
+        if b"MODSEQ" in data and uid:
+            modseq = int(data[b"MODSEQ"][0])
+            if modseq < self.modseq.get(uid, 0):
+                self.gone.add(uid)  # else it could not be an older one
+            self.modseq[uid] = modseq
+        if b"BODY[TEXT]" in data and uid:
+            self.world.is_text(self.box, uid, data[b"BODY[TEXT]"])
 
-    def run(self, command, never=()):
-        tag = self.imap.begin(command)
+    def read(self, tag, never=()):
         while True:
             response = self.imap.response()
             if response.startswith(tag.encode() + b" "):
-                return response
+                return response[len(tag) + 1:]
+            if response.startswith(b"+"):
+                continue
             assert response.startswith(b"* "), response
             assert not any(b" " + word in response[:30] for word in never), (
-                command, response)
+                tag, response)
             self.apply(response)
+
+    def run(self, command, never=()):
+        answer = self.read(self.imap.begin(command), never)
+        assert not answer.startswith(b"BAD"), (command, answer)
+        return answer
+
+    # --- what it does -----------------------------------------------------
+    def append(self):
+        text = self.world.new_text()
+        message = f"Subject: hello\r\n\r\n{text}\r\n".encode()
+        box = self.random.choice(BOXES)
+        tag = self.imap.tag()
+        self.imap.send(b"%s APPEND %s (%s) {%d+}\r\n%s\r\n" % (
+            tag.encode(), box.encode(),
+            self.random.choice(KNOWN).encode(), len(message), message))
+        answer = self.read(tag)
+        m = re.match(rb"OK \[APPENDUID \d+ (\d+)\]", answer)
+        assert m, answer
+        self.world.is_text(box, int(m.group(1)), f"{text}\r\n".encode())
+
+    def idle(self):
+        tag = self.imap.begin("IDLE")
+        if self.random.random() < 0.5:
+            # Until something happens, if it does.
+            self.imap.sock.settimeout(0.02)
+            try:
+                while True:
+                    response = self.imap.response()
+                    if response.startswith(b"* "):
+                        self.apply(response)
+            except TimeoutError:
+                pass
+            finally:
+                self.imap.sock.settimeout(30)
+        self.imap.send(b"DONE\r\n")
+        self.read(tag)
+
+    def store(self, low, high, how, flags):
+        """STORE; of .SILENT the mirror knows itself what it comes to, and
+        is told where that is wrong."""
+        self.told = set()
+        before = {n: self.flags[n - 1] for n in range(low, high + 1)}
+        self.run(f"STORE {low}:{high} {how} ({' '.join(flags)})",
+                 never=[b"EXPUNGE"])
+        for n, was in before.items():
+            if n not in self.told and "SILENT" in how and was is not None:
+                self.flags[n - 1] = (was | flags if how[0] == "+" else
+                                     was - flags if how[0] == "-" else flags)
+
+    def pipelined(self, low, high):
+        """Commands among which no EXPUNGE may come between numbers."""
+        tags = [self.imap.begin(c) for c in (
+            f"FETCH {low}:{high} (UID FLAGS)", f"SEARCH {low}:{high}",
+            f"STORE {low} +FLAGS (\\Seen)", f"FETCH {high} BODY[TEXT]")]
+        for tag in tags:
+            self.read(tag, never=[b"EXPUNGE"])
 
     def step(self):
         r = self.random
         n = len(self.uids)
-        choice = r.randrange(12)
+        choice = r.randrange(17)
         if choice < 2 or n == 0:
-            self.imap.send(b"p APPEND INBOX {%d+}\r\n%s\r\n"
-                           % (len(MESSAGE), MESSAGE))
-            while not (x := self.imap.response()).startswith(b"p "):
-                self.apply(x)
+            self.append()
             return
         low = r.randint(1, n)
         high = r.randint(low, min(n, low + 4))
-        flags = " ".join(r.sample(KNOWN, r.randint(1, 3)))
-        how = r.choice(["+", "-", ""])
+        uid = self.uids[low - 1] or 1
+        flags = set(r.sample(KNOWN, r.randint(1, 3)))
+        how = r.choice(["+", "-", ""]) + "FLAGS" + r.choice(["", ".SILENT"])
         if choice < 5:
-            self.run(f"STORE {low}:{high} {how}FLAGS ({flags})",
-                     never=[b"EXPUNGE"])
+            self.store(low, high, how, flags)
         elif choice < 6:
-            self.run(f"UID STORE {self.uids[low - 1] or 1}:* "
-                     f"{how}FLAGS ({flags})")
+            self.run(f"UID STORE {uid}:* {how.replace('.SILENT', '')} "
+                     f"({' '.join(flags)})")
         elif choice < 8:
-            self.run(f"FETCH {low}:{high} (UID FLAGS)", never=[b"EXPUNGE"])
+            self.run(f"FETCH {low}:{high} (UID FLAGS MODSEQ)"
+                     if r.random() < 0.1 else
+                     f"FETCH {low}:{high} (UID FLAGS)", never=[b"EXPUNGE"])
         elif choice < 9:
-            self.run(f"FETCH {low}:{high} (UID BODY[])", never=[b"EXPUNGE"])
+            self.run(f"FETCH {low}:{high} (UID BODY[TEXT])",
+                     never=[b"EXPUNGE"])
         elif choice < 10:
             self.run("NOOP")
         elif choice < 11:
             self.run("SEARCH UNDELETED", never=[b"EXPUNGE"])
-        else:
-            self.run(r.choice(["EXPUNGE", "UID EXPUNGE 1:*", "CHECK",
-                               "COPY 1 INBOX", "UID MOVE 1:3 INBOX"]))
+        elif choice < 12:
+            self.idle()
+        elif choice < 13:
+            self.pipelined(low, high)
+        elif choice < 15:
+            self.run(r.choice(["EXPUNGE", f"UID EXPUNGE 1:{uid}", "CHECK"]))
+        elif choice < 16:
+            verb = r.choice(["COPY", "MOVE", "UID COPY", "UID MOVE"])
+            low, high = (uid, uid + 2) if "UID" in verb else (low, high)
+            self.run(f"{verb} {low}:{high} {r.choice(BOXES)}")
+        elif r.random() < 0.2:
+            self.run(r.choice(["UNSELECT", "CLOSE"]))
+            self.box = r.choice(BOXES)
+            self.select()
 
+    # --- how it ends ------------------------------------------------------
     def check(self):
         self.run("NOOP")
         told = list(zip(self.uids, self.flags))
         self.uids = [None] * len(self.uids)
         self.flags = [None] * len(self.flags)
         if self.uids:
-            self.run("FETCH 1:* (UID FLAGS)")
+            self.run("FETCH 1:* (UID FLAGS BODY.PEEK[TEXT])")
         for (uid, flags), now, really in zip(told, self.uids, self.flags):
             assert uid in (None, now)
             assert flags is None or flags == really, (uid, flags, really)
         assert self.uids == sorted(self.uids)
+        assert not self.gone.intersection(self.uids)
         return list(zip(self.uids, self.flags))
 
 
-def run_mirrors(connections, seconds, seed):
-    mirrors = [Mirror(c, f"{seed}-{i}") for i, c in enumerate(connections)]
+def run_mirrors(mirrors, seconds, meanwhile=None):
     until = time.monotonic() + seconds
     failed = []
 
@@ -128,29 +252,79 @@ def run_mirrors(connections, seconds, seed):
     threads = [threading.Thread(target=work, args=(m,)) for m in mirrors]
     for t in threads:
         t.start()
+    while meanwhile and time.monotonic() < until and not failed:
+        meanwhile()
     for t in threads:
         t.join()
     if failed:
         raise failed[0]
-    states = [m.check() for m in mirrors]
-    assert all(s == states[0] for s in states)
+
+
+def check_mirrors(mirrors):
+    for box in BOXES:
+        states = [m.check() for m in mirrors if m.box == box]
+        assert all(s == states[0] for s in states)
+
+
+def mirrors_of(connections, seed):
+    world = World()
+    connections[0].ok("CREATE other")
+    return [Mirror(c, f"{seed}-{i}", world, BOXES[int(i % 3 == 2)])
+            for i, c in enumerate(connections)]
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_mirrors_of_one_process(server, account, seed):
-    run_mirrors([server.imap(account) for _ in range(5)], 2, seed)
+    mirrors = mirrors_of([server.imap(account) for _ in range(6)], seed)
+    run_mirrors(mirrors, SECONDS)
+    check_mirrors(mirrors)
 
 
-def test_mirrors_of_two_processes(make_server):
+def pair_of(make_server):
     one = make_server()
     two = make_server({"store.path": f"{one.home}/store",
                        "directory.path": f"{one.home}/directory"})
-    account = one.add_account()
-    run_mirrors([s.imap(account) for s in (one, two, one, two)], 3, "two")
+    return one, two, one.add_account()
+
+
+def test_mirrors_of_two_processes(make_server):
+    one, two, account = pair_of(make_server)
+    mirrors = mirrors_of(
+        [s.imap(account) for s in (one, two) * 3], "two")
+    run_mirrors(mirrors, 1.5 * SECONDS)
+    check_mirrors(mirrors)
 
 
 def test_mirrors_with_condstore(server, account):
     connections = [server.imap(account) for _ in range(4)]
     for c in connections[::2]:
         c.ok("ENABLE CONDSTORE")
-    run_mirrors(connections, 2, "condstore")
+    mirrors = mirrors_of(connections, "condstore")
+    run_mirrors(mirrors, SECONDS)
+    check_mirrors(mirrors)
+
+
+def test_mirrors_while_another_process_is_killed(make_server):
+    """Sessions of the other process go on, and new ones of the killed one
+    are told the same."""
+    one, two, account = pair_of(make_server)
+    mirrors = mirrors_of([one.imap(account) for _ in range(3)], "kill")
+    world = mirrors[0].world
+    victims = []
+
+    def live_and_die():
+        victims.append(two.imap(account))
+        victim = Mirror(victims[-1], f"victim-{len(victims)}", world)
+        killer = threading.Timer(victim.random.random() / 4, two.kill,
+                                 ["imapd"])
+        killer.start()
+        try:
+            while True:
+                victim.step()
+        except (Closed, ConnectionError):
+            killer.join()
+
+    run_mirrors(mirrors, 1.5 * SECONDS, live_and_die)
+    mirrors += [Mirror(two.imap(account), "after", world, box)
+                for box in BOXES]
+    check_mirrors(mirrors)

@@ -347,3 +347,46 @@ def test_rfc6851_4_4_move_tells_highestmodseq(imap):
 def test_qresync_was_not_enabled(imap):
     imap.bad("SELECT INBOX (QRESYNC (1 2))")
     imap.bad("UID FETCH 1:* FLAGS (CHANGEDSINCE 1 VANISHED)")
+
+
+# --- while EXPUNGE has to wait ----------------------------------------------
+@pytest.fixture
+def waiting(imap, second):
+    """A session that has not been told yet that message 1 is gone."""
+    second.ok("SELECT INBOX")
+    second.ok("STORE 1 +FLAGS.SILENT (\\Deleted)")
+    second.ok("EXPUNGE")
+    assert imap.ok("SEARCH ALL").search()[0] == 1
+    return imap
+
+
+def test_rfc3501_7_4_1_flags_that_were_told_stay_told(waiting):
+    r = waiting.ok("STORE 3 +FLAGS (\\Flagged $new)")
+    assert r.all("FLAGS") and b"$new" in r.fetch()[3]["FLAGS"]
+    assert flags(waiting, 3) == {"\\Flagged", "$new"}
+    assert waiting.ok("SEARCH FLAGGED KEYWORD $new").search() == [3]
+    assert b"\\Seen" in waiting.ok("FETCH 3 BODY[]").fetch()[3]["FLAGS"]
+    assert flags(waiting, 3) == {"\\Flagged", "\\Seen", "$new"}
+    assert waiting.ok("SEARCH UNSEEN").search() == [1, 2, 4]
+    assert waiting.ok("FETCH 1 (BODY.PEEK[])").fetch()[1]["BODY[]"]
+    assert waiting.ok("NOOP").one("EXPUNGE")[0] == 1
+    assert flags(waiting, 2) == {"\\Flagged", "\\Seen", "$new"}
+
+
+def test_rfc7162_3_1_modseqs_that_were_told_stay_told(waiting):
+    told = waiting.ok("STORE 3 +FLAGS (\\Flagged)")
+    waiting.ok("ENABLE CONDSTORE")
+    told = waiting.ok("STORE 3 +FLAGS (\\Seen)").fetch()[3]["MODSEQ"]
+    assert waiting.ok("FETCH 3 MODSEQ").fetch()[3]["MODSEQ"] == told
+    modseq = int(told[0])
+    assert waiting.ok(f"SEARCH MODSEQ {modseq}").search() == [3]
+    r = waiting.ok(f"FETCH 1:* (FLAGS) (CHANGEDSINCE {modseq - 1})")
+    assert list(r.fetch()) == [3]
+
+
+def test_rfc3501_7_4_1_flags_of_others_are_fetched(waiting, second):
+    second.ok("STORE 1 +FLAGS (\\Answered $new)")
+    r = waiting.ok("FETCH 2 FLAGS")
+    assert waiting.ok("FETCH 2 FLAGS").fetch()[2]["FLAGS"] and not r.all(
+        "EXPUNGE")
+    assert flags(waiting, 2) == {"\\Answered", "$new"}
