@@ -1,10 +1,9 @@
 #include "net/port.h"
 
-#include <pwd.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/mem.h"
+#include "net/user.h"
 
 struct port {
 	const char *name;
@@ -29,23 +28,14 @@ static const struct port ports[] = {
     {"handover", false, 0, "run/handover", 0660},
 };
 
-enum { PW_TEXT_MAX = 4096 };
-
 /* The group that our users share: who is not root then opens the socket.  0
  * if there is no such user, or it is not ours to give. */
 static gid_t
-shared_group(const char *user)
+shared_group(const struct settings *set)
 {
-	char text[PW_TEXT_MAX];
-	struct passwd pw;
-	struct passwd *found = NULL;
+	struct user user;
 
-	if (geteuid() != 0 || user[0] == '\0'
-	    || getpwnam_r(user, &pw, text, sizeof(text), &found) != 0
-	    || found == NULL) {
-		return 0;
-	}
-	return pw.pw_gid;
+	return user_find(set, false, &user) ? user.gid : 0;
 }
 
 bool
@@ -63,7 +53,7 @@ port_spec(const struct settings *set, const char *name, struct arena *arena,
 	    .name = p->name, .tls = p->tls, .mode = p->mode};
 	if (p->path != NULL) {
 		out->path = settings_path(set, p->path, arena);
-		out->group = shared_group(set->process_user);
+		out->group = shared_group(set);
 		return true;
 	}
 	memcpy(&number, (const char *)set + p->setting, sizeof(number));

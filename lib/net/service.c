@@ -25,6 +25,7 @@
 #include "net/port.h"
 #include "net/stat.h"
 #include "net/tls.h"
+#include "net/user.h"
 #include "settings/options.h"
 
 enum { ARENAS_MAX = 4, FILES_SPARE = 64 };
@@ -71,12 +72,14 @@ block_signals(sigset_t *set)
 	(void)signal(SIGPIPE, SIG_IGN);
 }
 
-/* Two descriptors a connection, as some commands hold a file open.  More
+/* Two descriptors a connection, as some commands hold a file open; one
+ * is enough for most of them.  More
  * than the hard limit needs root, which we may still be. */
 static void
 raise_files(const struct settings *set)
 {
 	rlim_t want = 2 * set->limits_connections + FILES_SPARE;
+	rlim_t least = set->limits_connections + FILES_SPARE;
 	struct rlimit r;
 
 	if (getrlimit(RLIMIT_NOFILE, &r) != 0 || r.rlim_cur >= want) {
@@ -88,8 +91,11 @@ raise_files(const struct settings *set)
 		if (setrlimit(RLIMIT_NOFILE, &more) == 0) {
 			return;
 		}
-		LOG(LOG_WARN, "limits.files", kv_u64("files", r.rlim_max),
-		    kv_u64("wanted", want));
+		if (r.rlim_max < least) {
+			LOG(LOG_WARN, "limits.files",
+			    kv_u64("files", r.rlim_max), kv_u64("least", least),
+			    kv_u64("wanted", want));
+		}
 		want = r.rlim_max;
 	}
 	r.rlim_cur = want;
@@ -242,13 +248,14 @@ static int
 give_up_rights(const struct service *sv, const struct settings *set,
     struct arena *arena, struct fail *f)
 {
-	const char *user =
-	    sv->exposed ? set->process_smtp_user : set->process_user;
 	struct path_list list = open_paths(sv, set, arena);
-	bool changed;
-	bool confined = false;
+	struct user user;
+	bool all_files = false, confined = false;
 
-	if (confine_user(user, &changed, f) != 0) {
+	if (user_find(set, sv->exposed, &user) && confine_user(&user, f) != 0) {
+		return -1;
+	}
+	if (confine_rights(set->home, &all_files, f) != 0) {
 		return -1;
 	}
 	if (set->process_restrict
@@ -256,7 +263,7 @@ give_up_rights(const struct service *sv, const struct settings *set,
 		return -1;
 	}
 	LOG(LOG_DEBUG, "rights", kv_u64("uid", (uint64_t)geteuid()),
-	    kv_u64("confined", confined));
+	    kv_u64("all_files", all_files), kv_u64("confined", confined));
 	return 0;
 }
 

@@ -12,9 +12,10 @@
  * READY=1 to NOTIFY_SOCKET.  SIGTERM and SIGINT stop in order, within
  * process.stop_time; SIGHUP reads the certificate again and calls reload().
  *
- * Rights: started as root and with a user configured the process becomes that
- * user.  Always: no new privileges, and where the kernel has Landlock only
- * the certificate, DIR/run, store and directory (unless `exposed`), and what
+ * Rights: started as root the process becomes the user that net/user.h finds.
+ * Always: no capabilities, no new privileges, no core files, and where the
+ * kernel has Landlock no TCP beyond the listeners there are, and only the
+ * certificates, DIR/run, store and directory (unless `exposed`), and what
  * `paths` names can be opened.
  *
  * Options are those of options_settings() in settings/options.h.

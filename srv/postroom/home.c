@@ -2,9 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <inttypes.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -12,8 +10,9 @@
 
 #include "base/log.h"
 #include "net/tls.h"
+#include "net/user.h"
 
-enum { ID_NONE = -1, PW_TEXT_MAX = 4096 };
+enum { ID_NONE = -1 };
 
 /* Whom the parts belong to; ID_NONE leaves things as they are. */
 struct owners {
@@ -25,16 +24,11 @@ static struct owners
 find_owners(const struct settings *set)
 {
 	struct owners o = {(uid_t)ID_NONE, (gid_t)ID_NONE};
-	char text[PW_TEXT_MAX];
-	struct passwd pw;
-	struct passwd *found = NULL;
+	struct user user;
 
-	if (geteuid() == 0 && set->process_user[0] != '\0'
-	    && getpwnam_r(set->process_user, &pw, text, sizeof(text), &found)
-		   == 0
-	    && found != NULL) {
-		o.user = pw.pw_uid;
-		o.group = pw.pw_gid;
+	if (user_find(set, false, &user)) {
+		o.user = user.uid;
+		o.group = user.gid;
 	}
 	return o;
 }

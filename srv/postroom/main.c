@@ -21,6 +21,7 @@
 #include "base/mem.h"
 #include "net/port.h"
 #include "net/service.h"
+#include "net/user.h"
 #include "postroom/child.h"
 #include "postroom/home.h"
 #include "postroom/monitor.h"
@@ -195,6 +196,28 @@ prepare(const struct options *opt, struct settings *set, struct arena *arena,
 	return home_prepare(set, arena, f);
 }
 
+/* Without users of their own the programs are kept apart by Landlock alone. */
+static void
+tell_of_users(const struct settings *set)
+{
+	struct user user, smtp;
+
+	if (geteuid() != 0) {
+		return;
+	}
+	if (!user_find(set, false, &user)) {
+		LOG(LOG_WARN, "users.missing",
+		    kv_str("user", set->process_user),
+		    kv_str("why", "the programs stay root, without its "
+				  "capabilities; see SECURITY in postroom(8)"));
+	} else if (user_find(set, true, &smtp) && smtp.uid == user.uid) {
+		LOG(LOG_WARN, "users.missing",
+		    kv_str("user", set->process_smtp_user),
+		    kv_str("why", "smtpd runs as the user that owns the mail; "
+				  "see SECURITY in postroom(8)"));
+	}
+}
+
 static int
 serve(const struct options *opt, struct arena *arena, struct fail *f)
 {
@@ -206,6 +229,7 @@ serve(const struct options *opt, struct arena *arena, struct fail *f)
 	    || home_lock(&set, arena, &lock, f) != 0) {
 		return -1;
 	}
+	tell_of_users(&set);
 	rc = run_programs(&set, opt, arena, f);
 	(void)close(lock);
 	return rc;

@@ -268,3 +268,93 @@ def test_programs_of_root_become_the_users_of_the_settings(open_home):
         p.process.popen.send_signal(signal.SIGHUP)
         p.process.log.wait_for(r"smtpd\[\d+\] info reload", mark)
         assert not any(" error " in line for line in p.process.log.since(mark))
+
+
+def status_of(pid):
+    with open(f"/proc/{pid}/status", encoding="ascii") as f:
+        return dict(line.rstrip("\n").split(":\t", 1)
+                    for line in f if ":\t" in line)
+
+
+def serves(p):
+    """All the way from port 25 to a mailbox."""
+    account = p.add_account()
+    with p.smtp() as smtp:
+        smtp.ehlo()
+        reply = smtp.send_mail("a@example.net", [account.address],
+                               mail.make())
+        assert reply.code == 250, reply
+    assert p.imap(account).ok("SELECT INBOX").one("EXISTS")[0] == 1
+    assert p.pop3(account).ok("STAT").startswith(b"1 ")
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="drops the rights of root")
+def test_without_users_the_programs_of_root_have_no_capabilities(make_server):
+    p = make_server({"process.user": "no-such", "process.smtp_user": ""})
+    assert any("users.missing user=no-such" in line for line in p.log.since())
+    for program in PROGRAMS:
+        [pid] = p.pids(program)
+        status = status_of(pid)
+        assert status["NoNewPrivs"] == "1"
+        for kind in ("CapEff", "CapPrm", "CapInh", "CapAmb"):
+            assert int(status[kind], 16) == 0, program
+        with open(f"/proc/{pid}/limits", encoding="ascii") as f:
+            [core] = [x for x in f if x.startswith("Max core file size")]
+        assert core.split()[4:6] == ["0", "0"]
+    serves(p)
+    p.restart()
+    serves(p)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="becomes other users")
+def test_users_may_be_given_by_number(open_home):
+    os.mkdir(open_home)
+    with open(os.path.join(open_home, "postroom.conf"), "w",
+              encoding="ascii") as f:
+        f.write("process {\n  user = 61001:61000\n"
+                "  smtp_user = 61002:61000\n}\n")
+    with Postroom(open_home) as p:
+        for program in PROGRAMS:
+            status = status_of(p.pids(program)[0])
+            uid = "61002" if program == "smtpd" else "61001"
+            assert status["Uid"].split() == [uid] * 4
+            assert status["Gid"].split() == ["61000"] * 4
+            assert status["Groups"].split() == ["61000"]
+        serves(p)
+        assert not any("users.missing" in x for x in p.log.since())
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="becomes other users")
+def test_without_users_the_owner_of_the_store_is_become(open_home):
+    os.mkdir(open_home)
+    with open(os.path.join(open_home, "postroom.conf"), "w",
+              encoding="ascii") as f:
+        f.write("process {\n  user = 61001\n  smtp_user = none-such\n}\n")
+    with Postroom(open_home) as p:
+        # Without a smtp_user smtpd takes the other.
+        assert status_of(p.pids("smtpd")[0])["Uid"].split() == ["61001"] * 4
+        assert any("users.missing user=none-such" in x for x in p.log.since())
+        serves(p)
+    with open(os.path.join(open_home, "postroom.conf"), "w",
+              encoding="ascii") as f:
+        f.write("process {\n  user = none-such\n}\n")
+    with Postroom(open_home) as p:
+        for program in PROGRAMS:
+            assert status_of(p.pids(program)[0])["Uid"].split() == (
+                ["61001"] * 4)
+        serves(p)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="drops the rights of root")
+def test_root_reaches_a_home_below_the_folder_of_another_user():
+    top = tempfile.mkdtemp(prefix="postroom.")
+    os.chown(top, 61005, 61005)
+    os.chmod(top, 0o700)
+    try:
+        with Postroom(os.path.join(top, "home")) as p:
+            # CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH.
+            assert {int(status_of(pid)["CapEff"], 16)
+                    for name in PROGRAMS for pid in p.pids(name)} == {6}
+            serves(p)
+    finally:
+        shutil.rmtree(top)

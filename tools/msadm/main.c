@@ -8,7 +8,6 @@
  */
 #include <errno.h>
 #include <getopt.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +20,7 @@
 #include "base/mem.h"
 #include "msadm/msadm.h"
 #include "net/confine.h"
+#include "net/user.h"
 #include "settings/options.h"
 
 enum { PAGE = 500 }; /* accounts of one look into the directory */
@@ -81,18 +81,13 @@ msadm_address(const char *arg, struct mailaddr *out, struct fail *f)
 
 /* Made by root, the folder belongs to the user that the servers become. */
 static int
-make_folder(const char *path, const char *user, mode_t mode, struct fail *f)
+make_folder(
+    const char *path, const struct user *user, mode_t mode, struct fail *f)
 {
-	struct passwd *pw = NULL;
-
-	if (geteuid() == 0) {
-		pw =
-		    getpwnam(user); // NOLINT(concurrency-mt-unsafe): one thread
-	}
 	if (mkdir(path, mode) != 0) {
 		return errno == EEXIST ? 0 : fail_sys(f, "make %s", path);
 	}
-	if (pw != NULL && chown(path, pw->pw_uid, pw->pw_gid) != 0) {
+	if (user != NULL && chown(path, user->uid, user->gid) != 0) {
 		return fail_sys(f, "chown %s", path);
 	}
 	return 0;
@@ -101,28 +96,36 @@ make_folder(const char *path, const char *user, mode_t mode, struct fail *f)
 static int
 make_folders(struct msadm *m, struct fail *f)
 {
-	const char *user = m->set.process_user;
+	struct user found;
+	const struct user *user =
+	    user_find(&m->set, false, &found) ? &found : NULL;
 
-	if (make_folder(m->set.home, "", 0755, f) != 0
+	if (make_folder(m->set.home, NULL, 0755, f) != 0
 	    || make_folder(m->set.directory_path, user, 0700, f) != 0) {
 		return -1;
 	}
 	return make_folder(m->set.store_path, user, 0700, f);
 }
 
+/* What is made from here on belongs to the servers' user. */
+static int
+become_user(const struct msadm *m, struct fail *f)
+{
+	struct user user;
+
+	return user_find(&m->set, false, &user) ? confine_user(&user, f) : 0;
+}
+
 int
 msadm_directory(struct msadm *m, bool create, struct fail *f)
 {
-	bool changed;
-
 	if (m->directory != NULL) {
 		return 0;
 	}
 	if (create && make_folders(m, f) != 0) {
 		return -1;
 	}
-	/* What is made from here on belongs to the servers' user. */
-	if (confine_user(m->set.process_user, &changed, f) != 0) {
+	if (become_user(m, f) != 0) {
 		return -1;
 	}
 	return directory_open_settings(&m->set, create, &m->directory, f);
@@ -131,12 +134,10 @@ msadm_directory(struct msadm *m, bool create, struct fail *f)
 int
 msadm_store(struct msadm *m, struct fail *f)
 {
-	bool changed;
-
 	if (m->store != NULL) {
 		return 0;
 	}
-	if (confine_user(m->set.process_user, &changed, f) != 0) {
+	if (become_user(m, f) != 0) {
 		return -1;
 	}
 	return store_open_settings(&m->set, STORE_TOOL, &m->store, f);
