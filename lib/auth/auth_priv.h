@@ -1,9 +1,9 @@
 /*
  * auth_priv: what auth.c, attempt.c and session.c share.
  *
- *	auth.c		the process's state, who may use which mechanism
+ *	auth.c		the process's state, log-in by password
  *	attempt.c	one attempt: whose, may it, is the password right
- *	session.c	SASL exchanges
+ *	session.c	SASL exchanges, with what session_priv.h names
  *
  * Threads: struct auth is locked inside; struct attempt is session-owned.
  */
@@ -64,5 +64,5 @@ int64_t auth_now(const struct auth *a);
 /* Whether channel binding is offered to clients of the service. */
 bool auth_binds(const struct auth *a, struct sv service);
 
-/* GNU SASL's call-back; session.c. */
+/* GNU SASL's call-back; callback.c. */
 int auth_gsasl_callback(Gsasl *ctx, Gsasl_session *sctx, Gsasl_property prop);

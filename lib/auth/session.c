@@ -1,221 +1,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "auth/auth_priv.h"
-#include "auth/verifier_priv.h"
+#include "auth/session_priv.h"
 #include "base/mem.h"
-
-enum mech_kind { MECH_PLAIN, MECH_LOGIN, MECH_SCRAM };
-
-struct mech {
-	const char *name;
-	enum mech_kind kind;
-	enum scram_hash hash;
-	bool plus;
-};
-
-/* Strongest first. */
-static const struct mech mechs[AUTH_MECHS] = {
-    {"SCRAM-SHA-256-PLUS", MECH_SCRAM, SCRAM_SHA256, true},
-    {"SCRAM-SHA-1-PLUS", MECH_SCRAM, SCRAM_SHA1, true},
-    {"SCRAM-SHA-256", MECH_SCRAM, SCRAM_SHA256, false},
-    {"SCRAM-SHA-1", MECH_SCRAM, SCRAM_SHA1, false},
-    {"PLAIN", MECH_PLAIN, SCRAM_SHA256, false},
-    {"LOGIN", MECH_LOGIN, SCRAM_SHA256, false},
-};
-
-enum phase {
-	PHASE_FIRST,	 /* the first step is awaited */
-	PHASE_STEPS,	 /* GNU SASL wants more */
-	PHASE_CONFIRMED, /* came in; the last message was sent as a challenge */
-	PHASE_DONE,
-	PHASE_FAILED,
-};
-
-struct auth_session {
-	const struct mech *mech;
-	struct attempt at;
-	Gsasl_session *sctx;
-	enum phase phase;
-	unsigned steps;
-	struct fail fail; /* why a call-back refused; kind NONE: it did not */
-	struct buf user;
-
-	/* SCRAM */
-	bool keys_known;
-	struct scram_keys keys;
-	struct directory_account *account; /* whose keys; NULL: nobody's */
-	struct throttle_who who;
-	bool admitted;
-};
-
-/* ---- which mechanisms ---- */
-
-static bool
-may_use(
-    const struct auth *a, const struct auth_peer *peer, const struct mech *m)
-{
-	if (m->plus) {
-		return peer->tls && auth_binds(a, peer->service)
-		       && (peer->tls_unique.len != 0
-			   || peer->tls_exporter.len != 0);
-	}
-	return m->kind == MECH_SCRAM || auth_cleartext_ok(a, peer);
-}
-
-size_t
-auth_mechs(const struct auth *a, const struct auth_peer *peer,
-    const char *out[AUTH_MECHS])
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < AUTH_MECHS; i++) {
-		if (may_use(a, peer, &mechs[i])) {
-			out[n++] = mechs[i].name;
-		}
-	}
-	return n;
-}
-
-/* ---- call-backs of GNU SASL ---- */
-
-static struct sv
-property(Gsasl_session *sctx, Gsasl_property prop)
-{
-	return sv_cstr(gsasl_property_fast(sctx, prop));
-}
-
-static void
-remember_user(struct auth_session *s)
-{
-	buf_clear(&s->user);
-	buf_add_sv(&s->user,
-	    sv_sub(property(s->sctx, GSASL_AUTHID), 0, AUTH_USER_MAX));
-}
-
-/* GNU SASL frees its copy of the password without wiping it. */
-static void
-wipe_property(Gsasl_session *sctx, Gsasl_property prop)
-{
-	const char *p = gsasl_property_fast(sctx, prop);
-
-	if (p != NULL) {
-		mem_wipe((void *)(uintptr_t)p, strlen(p));
-	}
-}
-
-/* PLAIN and LOGIN: names and password are there, prepared. */
-static int
-validate(struct auth_session *s)
-{
-	int rc;
-
-	remember_user(s);
-	rc = attempt_password(&s->at, property(s->sctx, GSASL_AUTHID),
-	    property(s->sctx, GSASL_PASSWORD), &s->fail);
-	wipe_property(s->sctx, GSASL_PASSWORD);
-	return rc == 0 ? GSASL_OK : GSASL_AUTHENTICATION_ERROR;
-}
-
-static int
-know_keys(struct auth_session *s)
-{
-	struct mailaddr name;
-
-	if (s->keys_known) {
-		return GSASL_OK;
-	}
-	remember_user(s);
-	if (attempt_scram_keys(s->at.auth, s->mech->hash, buf_sv(&s->user),
-		&s->keys, &s->account, &name, &s->fail)
-	    != 0) {
-		return GSASL_AUTHENTICATION_ERROR;
-	}
-	s->who =
-	    throttle_who_make(s->at.has_ip ? s->at.ip : NULL, s->at.loopback,
-		name.local_len != 0 ? mailaddr_sv(&name) : buf_sv(&s->user));
-	s->keys_known = true;
-	return GSASL_OK;
-}
-
-static int
-set_octets(Gsasl_session *sctx, Gsasl_property prop, const void *p, size_t len)
-{
-	struct buf text = {.data = NULL};
-	int rc;
-
-	base64_encode(p, len, &text);
-	rc = gsasl_property_set(sctx, prop, buf_cstr(&text));
-	buf_wipe(&text);
-	return rc;
-}
-
-/* The proof is about to be looked at: may it be? */
-static int
-admit(struct auth_session *s)
-{
-	struct auth *a = s->at.auth;
-
-	if (s->admitted) {
-		return GSASL_OK;
-	}
-	if (!throttle_admit(
-		a->throttle, &s->who, auth_now(a), &s->at.delay_ms)) {
-		fail_set(&s->fail, FAIL_DENIED, "too many failed attempts");
-		return GSASL_AUTHENTICATION_ERROR;
-	}
-	s->admitted = true;
-	return GSASL_OK;
-}
-
-static int
-scram_property(struct auth_session *s, Gsasl_property prop)
-{
-	const struct scram_keys *keys = &s->keys;
-	size_t n = scram_hash_len(s->mech->hash);
-	char number[16];
-	int rc = know_keys(s);
-
-	if (rc != GSASL_OK) {
-		return rc;
-	}
-	switch (prop) {
-	case GSASL_SCRAM_ITER:
-		(void)snprintf(number, sizeof(number), "%u", keys->iterations);
-		return gsasl_property_set(s->sctx, prop, number);
-	case GSASL_SCRAM_SALT:
-		return set_octets(s->sctx, prop, keys->salt, keys->salt_len);
-	case GSASL_SCRAM_SERVERKEY:
-		rc = admit(s);
-		return rc != GSASL_OK
-			   ? rc
-			   : set_octets(s->sctx, prop, keys->server_key, n);
-	case GSASL_SCRAM_STOREDKEY:
-		return set_octets(s->sctx, prop, keys->stored_key, n);
-	default: /* not our enum */
-		return GSASL_NO_CALLBACK;
-	}
-}
-
-int
-auth_gsasl_callback(Gsasl *ctx, Gsasl_session *sctx, Gsasl_property prop)
-{
-	struct auth_session *s = gsasl_session_hook_get(sctx);
-
-	(void)ctx;
-	switch (prop) {
-	case GSASL_VALIDATE_SIMPLE:
-		return validate(s);
-	case GSASL_SCRAM_ITER:
-	case GSASL_SCRAM_SALT:
-	case GSASL_SCRAM_SERVERKEY:
-	case GSASL_SCRAM_STOREDKEY:
-		return s->mech->kind == MECH_SCRAM ? scram_property(s, prop)
-						   : GSASL_NO_CALLBACK;
-	default: /* not our enum */
-		return GSASL_NO_CALLBACK;
-	}
-}
 
 /* ---- begin and end ---- */
 
@@ -230,36 +17,25 @@ bind_channel(
 		return fail_set(f, FAIL_LIMIT, "channel binding over %d octets",
 		    AUTH_BINDING_MAX);
 	}
-	if (set_octets(sctx, prop, data.p, data.len) != GSASL_OK) {
+	if (sasl_set_octets(sctx, prop, data.p, data.len) != GSASL_OK) {
 		return fail_set(f, FAIL_TEMP, "GNU SASL: channel binding");
 	}
 	return 0;
-}
-
-static const struct mech *
-find_mech(struct sv name)
-{
-	for (size_t i = 0; i < AUTH_MECHS; i++) {
-		if (sv_eq_nocase(name, sv_cstr(mechs[i].name))) {
-			return &mechs[i];
-		}
-	}
-	return NULL;
 }
 
 int
 auth_session_new(struct auth *a, struct sv mech, const struct auth_peer *peer,
     struct auth_session **out, struct fail *f)
 {
-	const struct mech *m = find_mech(mech);
+	const struct mech *m = mech_by_name(mech);
 	struct auth_session *s;
 	int rc;
 
 	*out = NULL;
-	if (m == NULL || (m->plus && !may_use(a, peer, m))) {
+	if (m == NULL || (m->plus && !mech_offered(a, peer, m))) {
 		return fail_set(f, FAIL_ABSENT, "no such mechanism");
 	}
-	if (!may_use(a, peer, m)) {
+	if (!mech_offered(a, peer, m)) {
 		return fail_set(f, FAIL_DENIED, "%s without TLS", m->name);
 	}
 	s = xmalloc(sizeof(*s));
@@ -299,7 +75,7 @@ auth_session_free(struct auth_session **session)
 		return;
 	}
 	if (s->sctx != NULL) {
-		wipe_property(s->sctx, GSASL_PASSWORD);
+		sasl_wipe(s->sctx, GSASL_PASSWORD);
 		gsasl_finish(s->sctx);
 	}
 	attempt_deinit(&s->at);
@@ -424,7 +200,7 @@ static enum auth_status
 came_in(struct auth_session *s, const struct buf *out, struct fail *f)
 {
 	settle_scram(s, true);
-	if (attempt_authorize(&s->at, property(s->sctx, GSASL_AUTHZID), f)
+	if (attempt_authorize(&s->at, sasl_property(s->sctx, GSASL_AUTHZID), f)
 	    != 0) {
 		return refuse(s);
 	}
