@@ -48,6 +48,15 @@ idle_append(struct store *s, struct account *a)
 	s->idle_weight += a->weight;
 }
 
+/* Others tell us what happens to the accounts that are in use here. */
+static void
+want(struct store *s, const struct account *a, bool yes)
+{
+	if (s->hint != NULL) {
+		hint_want(s->hint, a->id, yes);
+	}
+}
+
 static struct account *
 find_locked(struct store *s, const char *id)
 {
@@ -55,6 +64,7 @@ find_locked(struct store *s, const char *id)
 
 	if (a != NULL && a->refs++ == 0) {
 		idle_remove(s, a);
+		want(s, a, true);
 	}
 	return a;
 }
@@ -128,6 +138,7 @@ publish(struct store *s, struct account *mine)
 	if (a == NULL) {
 		(void)map_put(&s->accounts, sv_cstr(mine->id), mine);
 		a = mine;
+		want(s, a, true);
 	}
 	lock_release(&s->lock);
 	if (a != mine) {
@@ -224,6 +235,7 @@ account_close(struct account **account)
 	lock_acquire(&s->lock);
 	ASSERT(a->refs > 0);
 	if (--a->refs == 0) {
+		want(s, a, false);
 		if (map_get(&s->accounts, sv_cstr(a->id)) == a) {
 			a->weight = weigh(a);
 			idle_append(s, a);

@@ -17,6 +17,7 @@
 #include "base/lock.h"
 #include "base/mem.h"
 #include "base/random.h"
+#include "store/wants_priv.h"
 
 enum {
 	NAME_SIZE = 48,
@@ -37,7 +38,10 @@ struct peers {
 	bool settled; /* false: read again although the stamp is the same */
 	struct timespec stamp;
 	size_t n;
-	int fds[]; /* connected */
+	struct peer {
+		int fd; /* connected */
+		struct wants *wants;
+	} peer[];
 };
 
 struct hint {
@@ -47,6 +51,7 @@ struct hint {
 	int dir;
 	int fd; /* bound in dir */
 	char name[NAME_SIZE];
+	struct wants *wants; /* ours */
 	hint_fn *heard;
 	void *arg;
 	pthread_t thread;
@@ -62,7 +67,8 @@ peers_unref(struct peers *p)
 		return;
 	}
 	for (size_t i = 0; i < p->n; i++) {
-		(void)close(p->fds[i]);
+		(void)close(p->peer[i].fd);
+		wants_close(&p->peer[i].wants);
 	}
 	free(p);
 }
@@ -92,6 +98,7 @@ connect_peer(const struct hint *h, const char *name)
 	}
 	if (errno == ECONNREFUSED) {
 		(void)unlinkat(h->dir, name, 0); /* was killed */
+		wants_unlink(h->dir, name);
 	}
 	(void)close(fd);
 	return -1;
@@ -103,10 +110,20 @@ same_stamp(const struct timespec *a, const struct timespec *b)
 	return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
 }
 
+static void
+add_peer(const struct hint *h, const char *name, struct peers *p)
+{
+	int fd = connect_peer(h, name);
+
+	if (fd >= 0) {
+		p->peer[p->n++] = (struct peer){fd, wants_open(h->dir, name)};
+	}
+}
+
 static struct peers *
 read_peers(const struct hint *h, const struct timespec *stamp)
 {
-	struct peers *p = xmalloc(sizeof(*p) + PEERS_MAX * sizeof(p->fds[0]));
+	struct peers *p = xmalloc(sizeof(*p) + PEERS_MAX * sizeof(p->peer[0]));
 	int fd = openat(h->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
 	struct timespec now;
@@ -128,11 +145,7 @@ read_peers(const struct hint *h, const struct timespec *stamp)
 	while ((e = readdir(d)) != NULL // NOLINT(concurrency-mt-unsafe)
 	       && p->n < PEERS_MAX) {
 		if (e->d_name[0] != '.' && strcmp(e->d_name, h->name) != 0) {
-			int peer = connect_peer(h, e->d_name);
-
-			if (peer >= 0) {
-				p->fds[p->n++] = peer;
-			}
+			add_peer(h, e->d_name, p);
 		}
 	}
 	(void)closedir(d);
@@ -178,10 +191,20 @@ hint_send(struct hint *h, const char *id, uint64_t flushed)
 
 	memcpy(packet.id, id, sizeof(packet.id));
 	for (size_t i = 0; i < p->n; i++) {
-		(void)send(p->fds[i], &packet, sizeof(packet),
-		    MSG_DONTWAIT | MSG_NOSIGNAL);
+		const struct peer *peer = &p->peer[i];
+
+		if (peer->wants == NULL || wants_has(peer->wants, id)) {
+			(void)send(peer->fd, &packet, sizeof(packet),
+			    MSG_DONTWAIT | MSG_NOSIGNAL);
+		}
 	}
 	peers_unref(p);
+}
+
+void
+hint_want(struct hint *h, const char *id, bool yes)
+{
+	wants_set(h->wants, id, yes);
 }
 
 static bool
@@ -231,9 +254,12 @@ join(struct hint *h, const char *dir, struct fail *f)
 	}
 	(void)snprintf(h->name, sizeof(h->name), "%d.%016" PRIx64,
 	    (int)getpid(), random_u64());
+	/* Who finds the socket finds this. */
+	if (wants_create(h->dir, h->name, &h->wants, f) != 0) {
+		return -1;
+	}
 	len = address_in(h->dir, h->name, &sa);
 	if (bind(h->fd, (const struct sockaddr *)&sa, len) != 0) {
-		h->name[0] = '\0';
 		return fail_sys(f, "bind in %s", dir);
 	}
 	rc = pthread_create(&h->thread, NULL, listen_for_hints, h);
@@ -278,7 +304,9 @@ hint_close(struct hint **hp)
 	}
 	if (h->name[0] != '\0') {
 		(void)unlinkat(h->dir, h->name, 0);
+		wants_unlink(h->dir, h->name);
 	}
+	wants_close(&h->wants);
 	if (h->fd >= 0) {
 		(void)close(h->fd);
 	}

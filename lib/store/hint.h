@@ -2,7 +2,7 @@
  * hint: tell the other processes of this machine that an account changed.
  *
  * Each process binds a datagram socket in one folder, and sends to those of
- * the others.  A hint says which account, and up to which place its journal
+ * the others that want to hear of the account.  A hint says which account, and up to which place its journal
  * is known to be on disk.  Hints are never truth: one may be lost (a full
  * queue, a process that has just started) or be late; whoever watches an
  * account also looks at its journal now and then.
@@ -15,6 +15,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/attr.h"
@@ -34,5 +35,10 @@ int hint_open(const char *dir, hint_fn *heard, void *arg, struct hint **out,
 /* Leave; no call-back runs once this returns.  NULL is a no-op. */
 void hint_close(struct hint **h);
 
-/* To every other process; never waits. */
+/* To every other process that wants it; never waits. */
 void hint_send(struct hint *h, const char *id, uint64_t flushed);
+
+/* From now on this process wants to hear of the account; `yes` once, then no
+ * more.  Before its journal is read, what is appended behind that is told.
+ * By one thread at a time. */
+void hint_want(struct hint *h, const char *id, bool yes);

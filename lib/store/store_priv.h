@@ -26,7 +26,6 @@
  */
 #pragma once
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -69,11 +68,11 @@ struct store {
 	struct account *idle_last GUARDED_BY(lock);
 	unsigned n_idle GUARDED_BY(lock);
 	uint64_t idle_weight GUARDED_BY(lock); /* octets, about */
-	/* Operations that flush: under way, waiting, told to go on. */
+	/* Operations that flush: under way, and those that wait for a place
+	 * in order of coming. */
 	unsigned n_flushing GUARDED_BY(lock);
-	unsigned n_queued GUARDED_BY(lock);
-	unsigned n_called GUARDED_BY(lock);
-	pthread_cond_t flush_called; /* with `lock` */
+	struct flush_wait *flush_first GUARDED_BY(lock);
+	struct flush_wait **flush_last GUARDED_BY(lock); /* if there is one */
 };
 
 /* A record that was appended and whose outcome is waited for. */

@@ -66,9 +66,12 @@ hints_reach_all_others_also_those_that_come_later(void **state)
 	assert_int_equal(pipe(a.pipe) | pipe(b.pipe) | pipe(c.pipe), 0);
 	assert_int_equal(hint_open(dir, note, &a, &ha, &f), 0);
 	assert_int_equal(hint_open(dir, note, &b, &hb, &f), 0);
+	hint_want(hb, id, true);
 	hint_send(ha, id, 7);
 	assert_int_equal(next_hint(&b), 7);
 	assert_int_equal(hint_open(dir, note, &c, &hc, &f), 0);
+	hint_want(hc, id, true);
+	hint_want(ha, id, true);
 	hint_send(ha, id, 8);
 	assert_int_equal(next_hint(&b), 8);
 	assert_int_equal(next_hint(&c), 8);
@@ -85,6 +88,43 @@ hints_reach_all_others_also_those_that_come_later(void **state)
 		close(b.pipe[i]);
 		close(c.pipe[i]);
 	}
+}
+
+/* A table of bits: an id that begins otherwise is told from `id`. */
+static void
+hints_reach_only_those_that_want_them(void **state)
+{
+	static const char other[] = "11112233445566778899aabbccddeeff";
+	char dir[] = "/tmp/test_hintXXXXXX";
+	struct heard a;
+	struct hint *ha;
+	struct hint *hb;
+	struct fail f;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	assert_int_equal(pipe(a.pipe), 0);
+	assert_int_equal(hint_open(dir, note, &a, &ha, &f), 0);
+	assert_int_equal(hint_open(dir, note, &a, &hb, &f), 0);
+	hint_want(ha, other, true);
+	hint_send(hb, id, 1);
+	hint_want(ha, id, true);
+	hint_send(hb, id, 2);
+	hint_want(ha, id, true);
+	hint_want(ha, id, false);
+	hint_send(hb, id, 3);
+	hint_want(ha, id, false);
+	hint_send(hb, id, 4);
+	hint_want(ha, id, true);
+	hint_send(hb, id, 5);
+	assert_int_equal(next_hint(&a), 2);
+	assert_int_equal(next_hint(&a), 3);
+	assert_int_equal(next_hint(&a), 5);
+	hint_close(&ha);
+	hint_close(&hb);
+	assert_int_equal(rmdir(dir), 0);
+	close(a.pipe[0]);
+	close(a.pipe[1]);
 }
 
 static void
@@ -135,6 +175,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(hints_reach_all_others_also_those_that_come_later),
+	    cmocka_unit_test(hints_reach_only_those_that_want_them),
 	    cmocka_unit_test(sockets_of_killed_processes_are_removed),
 	};
 
