@@ -28,8 +28,28 @@
 #include "net/user.h"
 #include "settings/options.h"
 
-enum { ARENAS_MAX = 4, FILES_SPARE = 64 };
+enum {
+	ARENAS_MAX = 4,
+	FILES_SPARE = 64,
+	NOTIFY_TRIES = 5,
+	NOTIFY_PAUSE_US = 20 * 1000,
+};
 
+static int
+send_datagram(const struct sockaddr_un *to, socklen_t len, const char *text)
+{
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	ssize_t n = fd < 0 ? -1
+			   : sendto(fd, text, strlen(text), MSG_NOSIGNAL,
+			       (const struct sockaddr *)to, len);
+
+	if (fd >= 0) {
+		(void)close(fd);
+	}
+	return n < 0 ? -1 : 0;
+}
+
+/* Whoever started us waits for this, so a passing want is waited out. */
 void
 service_notify(const char *state)
 {
@@ -38,7 +58,7 @@ service_notify(const char *state)
 	    getenv("NOTIFY_SOCKET"); // NOLINT(concurrency-mt-unsafe)
 	struct sockaddr_un sa = {.sun_family = AF_UNIX};
 	size_t len = name != NULL ? strlen(name) : 0;
-	int fd;
+	int tries = NOTIFY_TRIES;
 
 	if (len == 0 || len >= sizeof(sa.sun_path)) {
 		return;
@@ -47,16 +67,13 @@ service_notify(const char *state)
 	if (sa.sun_path[0] == '@') {
 		sa.sun_path[0] = '\0'; /* the abstract space */
 	}
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0
-	    || sendto(fd, state, strlen(state), MSG_NOSIGNAL,
-		   (const struct sockaddr *)&sa,
-		   (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len))
-		   < 0) {
-		LOG(LOG_WARN, "notify.failed", kv_str("socket", name));
-	}
-	if (fd >= 0) {
-		(void)close(fd);
+	len += offsetof(struct sockaddr_un, sun_path);
+	while (send_datagram(&sa, (socklen_t)len, state) != 0) {
+		if (--tries == 0) {
+			LOG(LOG_WARN, "notify.failed", kv_str("socket", name));
+			return;
+		}
+		(void)usleep(NOTIFY_PAUSE_US);
 	}
 }
 

@@ -462,7 +462,12 @@ open_set(struct fail *f)
 		(void)close(pool.epoll_fd);
 		return -1;
 	}
-	ASSERT(epoll_ctl(pool.epoll_fd, EPOLL_CTL_ADD, pool.kick_fd, &ev) == 0);
+	if (epoll_ctl(pool.epoll_fd, EPOLL_CTL_ADD, pool.kick_fd, &ev) != 0) {
+		(void)fail_sys(f, "epoll_ctl");
+		(void)close(pool.kick_fd);
+		(void)close(pool.epoll_fd);
+		return -1;
+	}
 	return 0;
 }
 

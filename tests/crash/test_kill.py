@@ -17,7 +17,7 @@ import time
 import pytest
 
 from harness import mail
-from harness.ledger import Ledger
+from harness.ledger import Ledger, read_all
 from harness.postroom import PROGRAMS
 from harness.wire import Closed
 
@@ -234,18 +234,6 @@ class Collects(Worker):
         for key in going:
             self.ledger.removed(self.account, key)
         raise Closed("done")  # the next session sees what came meanwhile
-
-
-def read_all(server, account):
-    """{mailbox: [(octets, flags)]} of everything that stands now."""
-    imap = server.imap(account)
-    boxes = {}
-    for _, rest in imap.ok('LIST "" *').all("LIST"):
-        box = rest.rpartition(b" ")[2].strip(b'"').decode()
-        imap.ok(f'EXAMINE "{box}"')
-        found = imap.ok("UID FETCH 1:* (UID FLAGS BODY.PEEK[])").fetch()
-        boxes[box] = [(d["BODY[]"], d["FLAGS"]) for d in found.values()]
-    return boxes
 
 
 def uid_meanings(server, ledger, account):

@@ -44,6 +44,11 @@ class Ledger:
             self._digests[key] = digest(data)
         return key, data
 
+    def amend(self, key, data):
+        """The message, before it was sent, has become this."""
+        with self._lock:
+            self._digests[key] = digest(data)
+
     def attempt(self, account, key):
         with self._lock:
             self._attempted.add((account.address, key))
@@ -139,3 +144,15 @@ class Ledger:
 def digest(data):
     """Of what the sender wrote; trace fields come and go."""
     return hashlib.sha256(mail.after_trace(data)).hexdigest()
+
+
+def read_all(server, account):
+    """{mailbox: [(octets, flags)]} of everything that stands now."""
+    imap = server.imap(account)
+    boxes = {}
+    for _, rest in imap.ok('LIST "" *').all("LIST"):
+        box = rest.rpartition(b" ")[2].strip(b'"').decode()
+        imap.ok(f'EXAMINE "{box}"')
+        found = imap.ok("UID FETCH 1:* (UID FLAGS BODY.PEEK[])").fetch()
+        boxes[box] = [(d["BODY[]"], d["FLAGS"]) for d in found.values()]
+    return boxes
