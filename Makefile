@@ -3,7 +3,8 @@
 
 BUILD = build
 
-.PHONY: build install run test bench bench-quick fuzz soak lint cover clean
+.PHONY: build install run test bench bench-quick fuzz soak model lint cover \
+	clean
 
 build:
 	ci/install-packages build
@@ -33,6 +34,10 @@ fuzz: build
 
 soak: build
 	ci/soak $(BUILD)
+
+model:
+	ci/install-packages build model
+	model/run
 
 lint: build
 	ci/install-packages lint
