@@ -15,11 +15,7 @@ address_of(struct sqlconn *c, struct sv account, int64_t *row_out,
 	int rc;
 
 	memset(out, 0, sizeof(*out));
-	if (sqlconn_stmt(c, ST_ADDRESS_OF, &st, f) != 0) {
-		return -1;
-	}
-	bind_sv(st, 1, account);
-	rc = sqlconn_row(c, st, f);
+	rc = sqlconn_look_up(c, ST_ADDRESS_OF, account, &st, f);
 	if (rc == 0) {
 		return fail_set(f, FAIL_ABSENT, "no such account");
 	}
@@ -185,10 +181,11 @@ out:
 	return embedded_end(e, &c, rc, f);
 }
 
-int
-embedded_account_enable(void *b, struct sv id, bool enabled, struct fail *f)
+/* Numbers of an account, as the statement has them behind the id. */
+static int
+set_numbers(struct embedded *e, enum stmt which, struct sv id,
+    const uint64_t *values, int n, struct fail *f)
 {
-	struct embedded *e = b;
 	sqlite3_stmt *st = NULL;
 	struct sqlconn *c;
 	int rc;
@@ -196,35 +193,32 @@ embedded_account_enable(void *b, struct sv id, bool enabled, struct fail *f)
 	if (embedded_begin(e, &c, f) != 0) {
 		return -1;
 	}
-	rc = sqlconn_stmt(c, ST_ENABLE, &st, f);
+	rc = sqlconn_stmt(c, which, &st, f);
 	if (rc == 0) {
 		bind_sv(st, 1, id);
-		bind_u64(st, 2, enabled ? 1 : 0);
+		for (int i = 0; i < n; i++) {
+			bind_u64(st, 2 + i, values[i]);
+		}
 		rc = embedded_change_one(c, st, "account", f);
 	}
 	return embedded_end(e, &c, rc, f);
 }
 
 int
+embedded_account_enable(void *b, struct sv id, bool enabled, struct fail *f)
+{
+	const uint64_t value = enabled;
+
+	return set_numbers(b, ST_ENABLE, id, &value, 1, f);
+}
+
+int
 embedded_account_set_quota(
     void *b, struct sv id, uint64_t octets, uint64_t messages, struct fail *f)
 {
-	struct embedded *e = b;
-	sqlite3_stmt *st = NULL;
-	struct sqlconn *c;
-	int rc;
+	const uint64_t values[] = {octets, messages};
 
-	if (embedded_begin(e, &c, f) != 0) {
-		return -1;
-	}
-	rc = sqlconn_stmt(c, ST_SET_QUOTA, &st, f);
-	if (rc == 0) {
-		bind_sv(st, 1, id);
-		bind_u64(st, 2, octets);
-		bind_u64(st, 3, messages);
-		rc = embedded_change_one(c, st, "account", f);
-	}
-	return embedded_end(e, &c, rc, f);
+	return set_numbers(b, ST_SET_QUOTA, id, values, 2, f);
 }
 
 /* One text column of an account. */
@@ -259,13 +253,7 @@ auth_must_be(
     struct sqlconn *c, struct sv id, struct sv expected, struct fail *f)
 {
 	sqlite3_stmt *st = NULL;
-	int rc;
-
-	if (sqlconn_stmt(c, ST_GET_AUTH, &st, f) != 0) {
-		return -1;
-	}
-	bind_sv(st, 1, id);
-	rc = sqlconn_row(c, st, f);
+	int rc = sqlconn_look_up(c, ST_GET_AUTH, id, &st, f);
 	if (rc == 0) {
 		return fail_set(f, FAIL_ABSENT, "no such account");
 	}

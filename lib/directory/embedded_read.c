@@ -95,13 +95,7 @@ static int
 domain_exists(struct sqlconn *c, struct sv name, struct fail *f)
 {
 	sqlite3_stmt *st = NULL;
-	int rc;
-
-	if (sqlconn_stmt(c, ST_DOMAIN, &st, f) != 0) {
-		return -1;
-	}
-	bind_sv(st, 1, name);
-	rc = sqlconn_row(c, st, f);
+	int rc = sqlconn_look_up(c, ST_DOMAIN, name, &st, f);
 	(void)sqlite3_reset(st);
 	return rc;
 }
@@ -132,13 +126,7 @@ find_address(
     struct sqlconn *c, struct sv address, struct entry **out, struct fail *f)
 {
 	sqlite3_stmt *st = NULL;
-	int rc;
-
-	if (sqlconn_stmt(c, ST_ADDRESS, &st, f) != 0) {
-		return -1;
-	}
-	bind_sv(st, 1, address);
-	rc = sqlconn_row(c, st, f);
+	int rc = sqlconn_look_up(c, ST_ADDRESS, address, &st, f);
 	if (rc < 0) {
 		return -1;
 	}
@@ -158,13 +146,7 @@ find_account(struct sqlconn *c, enum stmt which, struct sv key,
     struct entry **out, struct fail *f)
 {
 	sqlite3_stmt *st = NULL;
-	int rc;
-
-	if (sqlconn_stmt(c, which, &st, f) != 0) {
-		return -1;
-	}
-	bind_sv(st, 1, key);
-	rc = sqlconn_row(c, st, f);
+	int rc = sqlconn_look_up(c, which, key, &st, f);
 	if (rc < 0) {
 		return -1;
 	}

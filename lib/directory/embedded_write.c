@@ -51,13 +51,8 @@ embedded_find_row(struct sqlconn *c, const struct mailaddr *address,
     struct embedded_row *out, struct fail *f)
 {
 	sqlite3_stmt *st = NULL;
-	int rc;
-
-	if (sqlconn_stmt(c, ST_FIND_ADDRESS, &st, f) != 0) {
-		return -1;
-	}
-	bind_sv(st, 1, mailaddr_sv(address));
-	rc = sqlconn_row(c, st, f);
+	int rc =
+	    sqlconn_look_up(c, ST_FIND_ADDRESS, mailaddr_sv(address), &st, f);
 	if (rc == 1) {
 		out->id = sqlite3_column_int64(st, 0);
 		out->alias = sqlite3_column_int(st, 1) != 0;
@@ -86,13 +81,7 @@ embedded_must_be_ours(
 {
 	struct sv domain = mailaddr_domain(address);
 	sqlite3_stmt *st = NULL;
-	int rc;
-
-	if (sqlconn_stmt(c, ST_DOMAIN, &st, f) != 0) {
-		return -1;
-	}
-	bind_sv(st, 1, domain);
-	rc = sqlconn_row(c, st, f);
+	int rc = sqlconn_look_up(c, ST_DOMAIN, domain, &st, f);
 	(void)sqlite3_reset(st);
 	if (rc == 0) {
 		return fail_set(
@@ -161,13 +150,7 @@ static int
 must_be_empty(struct sqlconn *c, const char *name, struct fail *f)
 {
 	sqlite3_stmt *st = NULL;
-	int rc;
-
-	if (sqlconn_stmt(c, ST_DOMAIN_USED, &st, f) != 0) {
-		return -1;
-	}
-	bind_sv(st, 1, sv_cstr(name));
-	rc = sqlconn_row(c, st, f);
+	int rc = sqlconn_look_up(c, ST_DOMAIN_USED, sv_cstr(name), &st, f);
 	(void)sqlite3_reset(st);
 	if (rc == 1) {
 		return fail_set(

@@ -149,6 +149,17 @@ sqlconn_row(struct sqlconn *c, sqlite3_stmt *st, struct fail *f)
 }
 
 int
+sqlconn_look_up(struct sqlconn *c, enum stmt which, struct sv key,
+    sqlite3_stmt **out, struct fail *f)
+{
+	if (sqlconn_stmt(c, which, out, f) != 0) {
+		return -1;
+	}
+	bind_sv(*out, 1, key);
+	return sqlconn_row(c, *out, f);
+}
+
+int
 sqlconn_run(struct sqlconn *c, enum stmt which, struct fail *f)
 {
 	sqlite3_stmt *st = NULL;

@@ -92,6 +92,11 @@ int sqlconn_stmt(struct sqlconn *c, enum stmt which, sqlite3_stmt **out,
 /* 1 a row, 0 the end, -1 failed. */
 int sqlconn_row(struct sqlconn *c, sqlite3_stmt *st, struct fail *f) MUST_CHECK;
 
+/* The first row for a key, the statement's first parameter, as above.  After 1
+ * *out has the row, and is reset by who runs it next. */
+int sqlconn_look_up(struct sqlconn *c, enum stmt which, struct sv key,
+    sqlite3_stmt **out, struct fail *f) MUST_CHECK;
+
 /* A statement without parameters and rows. */
 int sqlconn_run(struct sqlconn *c, enum stmt which, struct fail *f) MUST_CHECK;
 

@@ -14,8 +14,6 @@ static const struct conf_item items[] = {
 	    fallback, least, most, NULL, text},
 #define STRING(section, key, fallback, text)                                   \
 	ITEM(section, key, CONF_STRING, fallback, 0, 0, text)
-#define PATH(section, key, fallback, text)                                     \
-	ITEM(section, key, CONF_STRING, fallback, 0, 0, text)
 #define NUMBER(section, key, fallback, least, most, text)                      \
 	ITEM(section, key, CONF_NUMBER, fallback, least, most, text)
 #define SIZE(section, key, fallback, least, most, text)                        \
@@ -25,12 +23,6 @@ static const struct conf_item items[] = {
 #define BOOL(section, key, fallback, text)                                     \
 	ITEM(section, key, CONF_BOOL, fallback, 0, 0, text)
 #include "settings/settings.def"
-#undef STRING
-#undef PATH
-#undef NUMBER
-#undef SIZE
-#undef DURATION
-#undef BOOL
 #undef ITEM
 };
 
@@ -40,16 +32,8 @@ static const size_t paths[] = {
 #define PATH(section, key, fallback, text)                                     \
 	offsetof(struct settings, section##_##key),
 #define NUMBER(section, key, fallback, least, most, text)
-#define SIZE(section, key, fallback, least, most, text)
-#define DURATION(section, key, fallback, least, most, text)
 #define BOOL(section, key, fallback, text)
 #include "settings/settings.def"
-#undef STRING
-#undef PATH
-#undef NUMBER
-#undef SIZE
-#undef DURATION
-#undef BOOL
 };
 
 const struct conf_item *

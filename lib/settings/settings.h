@@ -24,21 +24,10 @@ struct settings {
 	uint64_t port_offset; /* added to every port that is not 0 */
 
 #define STRING(section, key, fallback, text) const char *section##_##key;
-#define PATH(section, key, fallback, text) const char *section##_##key;
 #define NUMBER(section, key, fallback, least, most, text)                      \
-	uint64_t section##_##key;
-#define SIZE(section, key, fallback, least, most, text)                        \
-	uint64_t section##_##key;
-#define DURATION(section, key, fallback, least, most, text)                    \
 	uint64_t section##_##key;
 #define BOOL(section, key, fallback, text) bool section##_##key;
 #include "settings/settings.def"
-#undef STRING
-#undef PATH
-#undef NUMBER
-#undef SIZE
-#undef DURATION
-#undef BOOL
 };
 
 /*
