@@ -13,8 +13,9 @@
 #include "store/pack_priv.h"
 
 enum {
-	END_FIRST = 4096, /* octets read to find the end of the file */
-	BLOCKS = 4,	  /* unpacked blocks kept */
+	END_FIRST = 4096,  /* octets read to find the end of the file */
+	BLOCKS = 4,	   /* unpacked blocks kept */
+	AHEAD = 64 * 1024, /* octets read at once, one block behind another */
 };
 
 /* ---- opening ---- */
@@ -133,7 +134,10 @@ struct pack_reader {
 	size_t n;
 	struct block *block[BLOCKS]; /* NULL: not used yet */
 	unsigned next;		     /* to be overwritten */
-	struct buf stored;
+	struct buf stored;	     /* octets of the file, from `at` on */
+	uint64_t at;
+	uint64_t follows; /* offset behind the data block read last */
+	struct buf index; /* the same of an index block */
 };
 
 struct pack_reader *
@@ -165,6 +169,7 @@ pack_reader_free(struct pack_reader **r)
 		free(old->block[i]);
 	}
 	buf_deinit(&old->stored);
+	buf_deinit(&old->index);
 	free(old);
 }
 
@@ -189,16 +194,35 @@ open_file(struct pack_reader *r, struct fail *f)
 	return 0;
 }
 
-/* Into r->stored.  False: they cannot be had. */
-static bool
-read_at(struct pack_reader *r, uint64_t offset, uint32_t len)
+/* As many of `len` octets as there are. */
+static void
+read_at(struct pack_reader *r, uint64_t offset, size_t len, struct buf *to)
 {
-	buf_clear(&r->stored);
-	ssize_t n =
-	    fs_pread(r->fs, r->fd, buf_reserve(&r->stored, len), len, offset);
+	buf_clear(to);
+	ssize_t n = fs_pread(r->fs, r->fd, buf_reserve(to, len), len, offset);
 
-	r->stored.len = n > 0 ? (size_t)n : 0;
-	return r->stored.len == len;
+	to->len = n > 0 ? (size_t)n : 0;
+}
+
+/* A data block as it is stored; those of a mailbox are read in their order.
+ * Empty: it cannot be had. */
+static struct sv
+stored_at(struct pack_reader *r, uint64_t offset, uint32_t len)
+{
+	bool in_order = offset == r->follows;
+	uint64_t skip = offset - r->at;
+
+	r->follows = offset + len;
+	if (offset < r->at || skip > r->stored.len
+	    || len > r->stored.len - skip) {
+		read_at(r, offset, in_order && len < AHEAD ? AHEAD : len,
+		    &r->stored);
+		r->at = offset;
+		skip = 0;
+	}
+	return r->stored.len - skip < len
+		   ? SV_EMPTY
+		   : sv_sub(buf_sv(&r->stored), (size_t)skip, len);
 }
 
 /* The last index block that begins at or before `place`; n_index if none. */
@@ -229,9 +253,9 @@ index_load(struct pack_reader *r, size_t i)
 		return true;
 	}
 	r->in = r->pack->n_index;
-	if (!read_at(r, x->offset, x->stored)
-	    || !pack_index_read(
-		buf_sv(&r->stored), x->first, r->entry, &r->n)) {
+	read_at(r, x->offset, x->stored, &r->index);
+	if (r->index.len != x->stored
+	    || !pack_index_read(buf_sv(&r->index), x->first, r->entry, &r->n)) {
 		return false;
 	}
 	r->in = i;
@@ -258,11 +282,13 @@ entry_find(const struct pack_reader *r, place_t place)
 
 /* Checksum, size, and the frame. */
 static bool
-unpack(struct pack_reader *r, struct block *b)
+unpack(struct pack_reader *r, struct sv s, struct block *b)
 {
-	struct sv s = buf_sv(&r->stored);
 	uint32_t head[2];
 
+	if (s.len < PACK_BLOCK_HEAD) {
+		return false;
+	}
 	memcpy(head, s.p, sizeof(head));
 	if (le32toh(head[0]) != crc32c(0, s.p + 4, s.len - 4)
 	    || le32toh(head[1]) > PACK_RAW_MAX) {
@@ -297,7 +323,7 @@ block_get(struct pack_reader *r, const struct pack_entry *e)
 	r->next = (r->next + 1) % BLOCKS;
 	b->raw = SV_EMPTY;
 	b->offset = e->offset;
-	return read_at(r, e->offset, e->stored) && unpack(r, b) ? b : NULL;
+	return unpack(r, stored_at(r, e->offset, e->stored), b) ? b : NULL;
 }
 
 int

@@ -17,7 +17,7 @@ enum {
 	HOLE_TRIES = 3,
 	FRESH_MAX = 16 * 1024 * 1024, /* octets of digests taken from segments
 				       * into one pack */
-	SHRINKS = 3,		      /* to about this part, when packed */
+	SHRINKS = 4,		      /* to about this part, when packed */
 };
 
 /* A digest that some message has, by place; or where it is to be written. */
@@ -279,12 +279,26 @@ is_stale(const struct keeper *k, const struct pack *p)
 	return wanted < p->n / 2;
 }
 
+/* Octets that what was found will have, going by what there is. */
+static uint64_t
+fresh_size(const struct keeper *k)
+{
+	uint64_t octets = 0;
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < k->set->n; i++) {
+		octets += k->set->pack[i]->size;
+		n += k->set->pack[i]->n;
+	}
+	return n == 0 ? k->fresh.len / SHRINKS : k->n_found * (octets / n);
+}
+
 /* The first of those that go into the new one with all that follow: what is
  * not larger than all younger ones together, and what is stale. */
 static size_t
 first_to_merge(const struct keeper *k)
 {
-	uint64_t younger = k->fresh.len / SHRINKS;
+	uint64_t younger = fresh_size(k);
 	size_t first = k->set->n;
 
 	for (size_t i = k->set->n; i-- > 0;) {
