@@ -166,13 +166,6 @@ rotate_full(struct commit *c, uint64_t size, struct fail *f)
 	return rc;
 }
 
-static int
-is_read_only(struct fail *f)
-{
-	return fail_set(
-	    f, FAIL_TEMP, "the store is read-only since a flush failed");
-}
-
 /* The account's segment as it is now, and where to read back from. */
 static int
 take_segment(struct commit *c, uint64_t *size, struct fail *f)
@@ -180,7 +173,7 @@ take_segment(struct commit *c, uint64_t *size, struct fail *f)
 	struct account *a = c->account;
 
 	if (a->store->read_only) {
-		return is_read_only(f);
+		return store_is_read_only(f);
 	}
 	if (c->warm && !is_loaded(a) && journal_catch_up(a, f) != 0) {
 		return -1;
@@ -330,14 +323,7 @@ flush(struct commit *c, struct fail *f)
 		a->size = st.size;
 	}
 	lock_release(&a->lock);
-	if (!c->durable) {
-		return 0;
-	}
-	if (journal_flush(a, c->segment, st.size, f) != 0) {
-		return -1;
-	}
-	/* Ours is on disk; what it stands behind may not be. */
-	return a->store->read_only ? is_read_only(f) : 0;
+	return c->durable ? journal_flush(a, c->segment, st.size, f) : 0;
 }
 
 int

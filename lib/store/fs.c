@@ -31,7 +31,8 @@ fs_open(struct fs *fs, int dir, const char *path, int flags, unsigned mode)
 void
 fs_close(struct fs *fs, int *fd)
 {
-	if (*fd == -1) {
+	if (*fd < 0) { /* none, or the answer of an open that failed */
+		*fd = -1;
 		return;
 	}
 	begin(fs);

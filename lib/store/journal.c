@@ -231,12 +231,22 @@ journal_flush(
 		}
 		return store_flush_failed(a->store, -rc, "journal", f);
 	}
+	if (a->store->read_only) {
+		return store_is_read_only(f);
+	}
 	lock_acquire(&a->lock);
 	if (place > a->flushed) {
 		a->flushed = place;
 	}
 	lock_release(&a->lock);
 	return 0;
+}
+
+int
+journal_flush_shown(
+    struct account *a, struct segment *seg, uint64_t end, struct fail *f)
+{
+	return a->store->read_only ? 0 : journal_flush(a, seg, end, f);
 }
 
 /* ---- following ---- */
@@ -288,7 +298,7 @@ journal_follow(struct account *a, struct segment *old,
 	/* Before the first flush in the next segment this one's SEAL must be
 	 * on disk, or a power cut could take it and leave what follows (F10):
 	 * UIDs told from there would then mean something else. */
-	if (!MUTATION(F10B) && journal_flush(a, old, 0, f) != 0) {
+	if (!MUTATION(F10B) && journal_flush_shown(a, old, 0, f) != 0) {
 		return -1;
 	}
 	if (segment_open(a->store->fs, a->dir, &seal->next, &next, f) != 0) {
@@ -415,8 +425,14 @@ make_candidate(struct account *a, struct segment *old,
 	if (segment_make(s->fs, a->dir, &h, out, f) != 0) {
 		return -1;
 	}
-	(void)fs_allocate(s->fs, (*out)->fd, SEG_ALLOCATE);
-	(*out)->allocated = SEG_ALLOCATE;
+	/* On a full disk it begins without room: see keep_room(). */
+	if (fs_allocate(s->fs, (*out)->fd, SEG_ALLOCATE) == 0) {
+		(*out)->allocated = SEG_ALLOCATE;
+	}
+	/* With it the floor that it carries, before what that voids can go. */
+	if (MUTATION(F10C) && floor_ms != 0) {
+		return 0;
+	}
 	int rc = fs_sync(s->fs, (*out)->fd);
 
 	if (rc != 0) {

@@ -60,8 +60,13 @@ int journal_rotate(struct account *a, struct segment *old, int64_t floor_ms,
 /* Close the journal for ever. */
 int journal_close(struct account *a, struct fail *f) MUST_CHECK;
 
-/* Flush `seg`; then all below `end` in it is on disk (0: not said). */
+/* Flush `seg`; then all below `end` in it is on disk (0: not said).  FAIL_TEMP
+ * in a read-only store: what a flush says is not believed there. */
 int journal_flush(struct account *a, struct segment *seg, uint64_t end,
+    struct fail *f) MUST_CHECK;
+/* The same for who only shows what it reads: he goes on in a read-only store,
+ * where what is shown may be lost (docs/store.md, 9). */
+int journal_flush_shown(struct account *a, struct segment *seg, uint64_t end,
     struct fail *f) MUST_CHECK;
 
 /* Where the next segment's name is taken from. */

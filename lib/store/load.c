@@ -93,7 +93,7 @@ replay_chain(
 	/* Whoever made the segment before the last one's successor live had
 	 * flushed its own predecessor; only this one may not be (F10). */
 	if (rc == 0 && before != NULL && !MUTATION(F10B)) {
-		rc = journal_flush(a, before, SEG_ALL, f);
+		rc = journal_flush_shown(a, before, SEG_ALL, f);
 	}
 	segment_unref(&before);
 	return rc;
@@ -295,7 +295,8 @@ cross(struct account *a, const struct stand *s, const struct rec_seal *seal,
 		return account_usable(a, f);
 	}
 	/* See journal_follow() (F10). */
-	if (!MUTATION(F10B) && journal_flush(a, s->segment, SEG_ALL, f) != 0) {
+	if (!MUTATION(F10B)
+	    && journal_flush_shown(a, s->segment, SEG_ALL, f) != 0) {
 		return -1;
 	}
 	if (segment_open(a->store->fs, a->dir, &seal->next, &next, f) != 0) {
@@ -504,7 +505,7 @@ refresh(struct account *a, enum shown shown, struct view **out, struct fail *f)
 
 	if (!flushed) {
 		store_flush_begin(a->store);
-		rc = journal_flush(a, seg, end, f);
+		rc = journal_flush_shown(a, seg, end, f);
 		store_flush_end(a->store);
 	}
 	segment_unref(&seg);

@@ -27,7 +27,7 @@ enum mutation {
 	F8 = 8,	   /* gaps are declared only from a second look; keyed marks */
 	F9 = 9,	   /* numbered files: the horizon is read after the win */
 	F10 = 10,  /* flush the segment before publishing a snapshot of it */
-	F11 = 11,  /* only files that the store made are linked */
+	F11 = 11,  /* only files that the store made are linked (in simfs) */
 	F12 = 12,  /* places, and UIDs that heal */
 	F10B = 13, /* flush segment n before the first flush in n+1 */
 	F10C = 14, /* flush the segment with the floor before unlinking */
@@ -42,6 +42,10 @@ enum mutation {
 #ifdef STORE_MUTATIONS
 extern enum mutation store_mutation;
 #define MUTATION(n) (store_mutation == (n))
+/* Octets of a snapshot's chunk: accounts of the simulation are small. */
+extern size_t store_chunk_max;
+#define CHUNK_OCTETS store_chunk_max
 #else
 #define MUTATION(n) false
+#define CHUNK_OCTETS ((size_t)SNAP_CHUNK_MAX)
 #endif

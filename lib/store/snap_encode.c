@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "store/codec_priv.h"
+#include "store/mutate_priv.h"
 #include "store/snapshot_priv.h"
 
 struct encoder {
@@ -80,15 +81,16 @@ is_full(struct encoder *e, const struct snap_key *key)
 	bool bound = passes_bound(e, key);
 	/* With room to spare as long as a bound lies ahead: else what is left
 	 * of one chunk would shift the ends of all that follow. */
-	size_t max = e->n_bounds != 0 ? SNAP_CHUNK_MAX + SNAP_CHUNK_MAX / 2
-				      : SNAP_CHUNK_MAX;
+	size_t max =
+	    e->n_bounds != 0 ? CHUNK_OCTETS + CHUNK_OCTETS / 2 : CHUNK_OCTETS;
 
 	if (e->run_n != 0 && e->run.item == ITEM_KEY) {
 		/* Where a key stands never shifts. */
 		return e->chunk.len >= (key->item == ITEM_KEY ? SNAP_KEYS_MAX
 							      : SNAP_KEYS_MIN);
 	}
-	return e->chunk.len >= max || (bound && e->chunk.len >= SNAP_CHUNK_MIN);
+	return e->chunk.len >= max
+	       || (bound && e->chunk.len >= CHUNK_OCTETS / SNAP_CHUNK_PART);
 }
 
 /* Room for one element; NULL: `each` failed. */

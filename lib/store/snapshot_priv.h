@@ -48,10 +48,10 @@ enum {
 	SNAP_NAME_SIZE = 16 + 1 + 16 + 1,
 	SNAP_PATH_SIZE = 5 + SNAP_NAME_SIZE + 1 + 20,
 	SNAP_CHUNK_MAX = 384 * 1024, /* octets: some 4,096 messages */
-	SNAP_CHUNK_MIN = SNAP_CHUNK_MAX / 4,
-	SNAP_KEYS_MAX = 64 * 1024, /* the same of delivery keys, some of which
+	SNAP_CHUNK_PART = 4,	     /* what part of it a chunk has at least */
+	SNAP_KEYS_MAX = 64 * 1024,   /* the same of delivery keys, some of which
 				    * each delivery overwrites */
-	SNAP_KEYS_MIN = 16 * 1024, /* less than that shares its chunk */
+	SNAP_KEYS_MIN = 16 * 1024,   /* less than that shares its chunk */
 	SNAP_MANIFEST_MAX = 64 * 1024 * 1024,
 	SNAP_MSG_SIZE = 92,
 	SNAP_GRAVE_SIZE = SNAP_MSG_SIZE + 20,

@@ -12,10 +12,12 @@
 #include "store/account_priv.h"
 #include "store/hint.h"
 #include "store/mutate_priv.h"
+#include "store/snapshot_priv.h"
 #include "store/upkeep_priv.h"
 
 #ifdef STORE_MUTATIONS
 enum mutation store_mutation;
+size_t store_chunk_max = SNAP_CHUNK_MAX;
 #endif
 
 enum { GENERATION_MAX = 32 }; /* octets of the file */
@@ -107,6 +109,13 @@ store_look_for_mark(struct store *s)
 		 * before anything more is shown: see journal_rotate(). */
 		(void)!store_sync_path(s, FS_ROOT, ".", &f);
 	}
+}
+
+int
+store_is_read_only(struct fail *f)
+{
+	return fail_set(
+	    f, FAIL_TEMP, "the store is read-only since a flush failed");
 }
 
 void

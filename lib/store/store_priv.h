@@ -157,6 +157,9 @@ int store_flush_failed(
 /* Take over a generation that was raised while we run. */
 void store_look_at_generation(struct store *s);
 
+/* The failure of what is not done then. */
+int store_is_read_only(struct fail *f) MUST_CHECK;
+
 /* Another process was told of a failed flush: read-only from now on.  To be
  * asked behind opening what is to be flushed. */
 void store_look_for_mark(struct store *s);

@@ -163,6 +163,9 @@ world_audit(struct world *w)
 {
 	struct audit d;
 
+	if (w->oracle.sick) {
+		return; /* what it shows may be lost */
+	}
 	world_say(w, NULL, "AUDIT");
 	if (!audit_begin(w, &d)) {
 		return;

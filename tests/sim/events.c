@@ -20,7 +20,10 @@ event_time(struct world *w)
 {
 	static const uint64_t most[] = {
 	    50, 1000, 60 * 1000, 3600 * 1000, 30 * 3600 * 1000};
-	uint64_t ms = rng_below(&w->rng, most[rng_below(&w->rng, 5)]) + 1;
+	unsigned how = w->focus == FOCUS_COLLECT
+			   ? COUNT_OF(most) - 1
+			   : (unsigned)rng_below(&w->rng, COUNT_OF(most));
+	uint64_t ms = rng_below(&w->rng, most[how]) + 1;
 
 	world_say(w, NULL, "TIME +%llu ms", (unsigned long long)ms);
 	simfs_advance(w->fs, ms);
@@ -39,14 +42,31 @@ event_clock(struct world *w)
 	}
 }
 
+/* Once the disk is mended and the machine has been restarted. */
 static void
-power_loss(struct world *w)
+resume(struct world *w)
 {
-	enum simloss how = (enum simloss)rng_below(&w->rng, 3);
+	struct simproc *sim = simproc_new(w->fs, ++w->next_id);
+	struct store *s = NULL;
+	struct fail f;
 
-	if (rng_chance(&w->rng, 500)) {
-		how = LOSS_MIXED;
+	w->flush_fails = false;
+	w->full = false;
+	simfs_capacity(w->fs, 0);
+	if (store_open(&w->store_conf, simproc_fs(sim), &s, &f) != 0
+	    || store_raise_generation(s, &f) != 0) {
+		violation(&w->oracle, "(11) resume: %s", f.text);
 	}
+	store_close(&s);
+	simproc_free(&sim);
+	world_say(w, NULL, "RESUME");
+	w->oracle.sick = false;
+	w->oracle.resumed = true;
+}
+
+static void
+lose_power(struct world *w, enum simloss how)
+{
 	for (unsigned i = 0; i < WORLD_PROCS; i++) {
 		if (w->proc[i] != NULL) {
 			proc_kill(w, w->proc[i]);
@@ -56,6 +76,28 @@ power_loss(struct world *w)
 	simfs_power_loss(w->fs, how);
 	oracle_power_loss(&w->oracle);
 	simfs_advance(w->fs, rng_range(&w->rng, 1000, 600 * 1000));
+	if (w->oracle.sick) {
+		resume(w);
+	}
+}
+
+void
+world_mend(struct world *w)
+{
+	if (w->oracle.sick) {
+		lose_power(w, LOSS_MIXED);
+	}
+}
+
+static void
+power_loss(struct world *w)
+{
+	enum simloss how = (enum simloss)rng_below(&w->rng, 3);
+
+	if (rng_chance(&w->rng, 500)) {
+		how = LOSS_MIXED;
+	}
+	lose_power(w, how);
 	world_audit(w);
 	for (unsigned n = (unsigned)rng_range(&w->rng, 1, WORLD_PROCS); n > 0;
 	     n--) {
@@ -204,6 +246,16 @@ event_run(struct world *w, enum event e)
 		break;
 	case EVENT_DAMAGE:
 		event_damage(w);
+		break;
+	case EVENT_FLUSH_FAILS:
+		world_say(w, NULL, "THE NEXT FLUSH FAILS");
+		w->flush_fails = true;
+		w->oracle.sick = true;
+		break;
+	case EVENT_WRITEBACK_FAILS:
+		world_say(w, NULL, "WRITEBACK FAILS");
+		simfs_writeback_fails(w->fs);
+		w->oracle.sick = true;
 		break;
 	case EVENT_COUNT:
 		break;

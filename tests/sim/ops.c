@@ -50,6 +50,11 @@ op_failed(struct proc *p, unsigned a, const char *what, const struct fail *f,
 	if (simproc_dead(p->sim) || (allowed & ALLOW(f->kind)) != 0) {
 		return;
 	}
+	/* The store is read-only until the disk is mended. */
+	if (w->oracle.sick
+	    && (f->kind == FAIL_TEMP || f->kind == FAIL_UNKNOWN)) {
+		return;
+	}
 	/* A move across accounts may be half done when the disk gets full. */
 	if ((f->kind == FAIL_LIMIT || f->kind == FAIL_UNKNOWN)
 	    && (w->full || p->met_full || p->fulls != w->fulls)) {
@@ -82,6 +87,12 @@ op_account(struct proc *p, unsigned a)
 	return p->account[a];
 }
 
+struct box_fact *
+op_box(struct proc *p, unsigned a, uint64_t id)
+{
+	return oracle_box(&p->w->oracle, a, id);
+}
+
 const struct mbox *
 op_mbox(struct proc *p, unsigned a)
 {
@@ -93,13 +104,9 @@ op_mbox(struct proc *p, unsigned a)
 	}
 	m = view_mbox_at(p->view[a],
 	    rng_chance(&p->w->rng, 500) ? 0 : rng_below(&p->w->rng, n));
-	return m->noselect ? view_mbox_at(p->view[a], 0) : m;
-}
-
-struct box_fact *
-op_box(struct proc *p, unsigned a, uint64_t id)
-{
-	return oracle_box(&p->w->oracle, a, id);
+	m = m->noselect ? view_mbox_at(p->view[a], 0) : m;
+	/* One seen while flushes fail only may not last. */
+	return op_box(p, a, m->id) != NULL ? m : NULL;
 }
 
 void
@@ -141,7 +148,7 @@ hash_state(struct proc *p, unsigned a)
 	struct account *account = p->account[a];
 	const struct replay *r = &account->replay;
 
-	if (account->loaded && r->view != NULL) {
+	if (account->loaded && r->view != NULL && !p->w->oracle.sick) {
 		oracle_hash(&p->w->oracle, a, r->segment.number,
 		    view_place(r->view), replay_hash(r));
 	}

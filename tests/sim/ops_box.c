@@ -131,7 +131,9 @@ op_rename(struct proc *p, unsigned a)
 		return;
 	}
 	if (m == NULL || rng_chance(&w->rng, 200)) {
-		inbox = op_box(p, a, view_mbox_at(p->view[a], 0)->id);
+		const struct mbox *first = view_mbox_at(p->view[a], 0);
+
+		inbox = oracle_box_make(o, a, first->id, first->uidvalidity);
 	}
 	from = inbox != NULL ? SV("INBOX") : m->name;
 	attempt_begin(o, &af->names);

@@ -684,12 +684,18 @@ look_counts(struct look *l, const struct mbox *mbox)
 	l->messages += mbox->exists;
 }
 
+bool
+oracle_may_renew(const struct oracle *o, unsigned account)
+{
+	return o->epoch[account] != 0 || o->resumed;
+}
+
 /* A restored tree gives its mailboxes new UIDVALIDITY: all is new. */
 void
 oracle_renew(struct oracle *o, unsigned account, struct box_fact *b,
     uint32_t uidvalidity)
 {
-	if (o->epoch[account] == 0 || uidvalidity <= b->uidvalidity) {
+	if (!oracle_may_renew(o, account) || uidvalidity <= b->uidvalidity) {
 		violation(o, "(2) mailbox %llx: UIDVALIDITY %u, was %u",
 		    (unsigned long long)b->id, uidvalidity, b->uidvalidity);
 	}
@@ -818,6 +824,61 @@ look_deliveries(struct look *l)
 	}
 }
 
+/* The only message k that a view shows; NULL: none or several. */
+static const struct msg *
+only_one(const struct view *v, uint32_t k, const struct mbox **in, bool *any)
+{
+	const struct msg *found = NULL;
+
+	*any = false;
+	for (size_t i = 0; i < view_mboxes(v); i++) {
+		const struct mbox *m = view_mbox_at(v, i);
+
+		for (uint32_t n = 0; n < m->exists; n++) {
+			if (mbox_msg(m, n)->size != content_size(k)) {
+				continue;
+			}
+			found = *any ? NULL : mbox_msg(m, n);
+			*any = true;
+			*in = m;
+		}
+	}
+	return found;
+}
+
+/*
+ * What a view shows while flushes fail may be lost, but for what was
+ * acknowledged: a delivery that is seen becomes the fact of its UID, so that
+ * whoever takes it away is noticed.
+ */
+static void
+look_sick(struct look *l, const struct view *v)
+{
+	struct account_fact *a = &l->o->account[l->account];
+
+	for (unsigned i = 0; i < a->n_delivery; i++) {
+		struct delivery_fact *d = &a->delivery[i];
+		const struct mbox *in = NULL;
+		bool any;
+		const struct msg *m;
+		struct box_fact *b;
+
+		if (d->seen) {
+			continue;
+		}
+		m = only_one(v, d->k, &in, &any);
+		d->seen = any;
+		if (m == NULL || d->f.state != FACT_THERE) {
+			continue;
+		}
+		b = oracle_box_make(l->o, l->account, in->id, in->uidvalidity);
+		if (b->uidvalidity == in->uidvalidity) {
+			oracle_tell(l->o, l->account, b, m->uid, d->k);
+			look_presence(l, b, oracle_uid(l->o, b, m->uid));
+		}
+	}
+}
+
 void
 oracle_view(
     struct oracle *o, unsigned account, struct view *view, uint64_t clock)
@@ -831,6 +892,11 @@ oracle_view(
 	l->o = o;
 	l->account = account;
 	l->clock = clock;
+	if (o->sick) {
+		look_sick(l, view);
+		o->clock++;
+		return;
+	}
 	l->serial = ++o->looks;
 	l->place = view_place(view);
 	for (size_t i = 0; i < view_mboxes(view); i++) {

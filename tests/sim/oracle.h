@@ -118,6 +118,10 @@ struct oracle {
 	void *arg;
 	unsigned epoch[ORACLE_ACCOUNTS]; /* trees put back so far */
 	uint64_t created;		 /* mailboxes */
+	/* A flush has failed: what is shown may be lost, and settles nothing;
+	 * what is acknowledged still holds. */
+	bool sick;
+	bool resumed; /* ... and was mended once */
 };
 
 void oracle_init(
@@ -155,7 +159,10 @@ struct box_fact *oracle_box_make(
     struct oracle *o, unsigned account, uint64_t id, uint32_t uidvalidity);
 struct uid_fact *oracle_uid(struct oracle *o, struct box_fact *b, uint32_t uid);
 
-/* A tree was put back, and its mailboxes have a new UIDVALIDITY. */
+/* May its mailboxes have a new UIDVALIDITY?  Only a tree that was put back,
+ * and what was mended. */
+bool oracle_may_renew(const struct oracle *o, unsigned account);
+/* They have. */
 void oracle_renew(struct oracle *o, unsigned account, struct box_fact *b,
     uint32_t uidvalidity);
 

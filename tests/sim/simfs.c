@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 
@@ -16,6 +17,7 @@ inode_new(struct simfs *s, enum inode_kind kind)
 
 	i->ino = s->next_ino++;
 	i->kind = kind;
+	i->shared_fd = -1;
 	i->mtime_ms = (int64_t)s->now_ms;
 	i->next = s->inodes;
 	if (i->next != NULL) {
@@ -67,6 +69,9 @@ inode_free(struct simfs *s, struct inode *i)
 	for (size_t n = 0; n < i->n_slots; n++) {
 		rename_forget(s, i->slots[n]);
 		slot_free(s, i->slots[n]);
+	}
+	if (i->shared_fd >= 0) {
+		(void)close(i->shared_fd);
 	}
 	free(i->slots);
 	map_deinit(&i->by_name);
@@ -214,13 +219,14 @@ names_remove(struct inode *i, const struct slot *slot)
 	i->names[n] = i->names[--i->links];
 }
 
-/* `head` alone may come again. */
+/* `head` may come again, and marks that a power loss took. */
 static void
 note_created(struct simfs *s, struct slot *slot, const struct inode *to)
 {
 	if (slot->ever && !s->quiet && s->created_twice == NULL
 	    && to->kind != INODE_DIR && strcmp(slot->name, "head") != 0
-	    && strcmp(slot->name, "by-name") != 0) {
+	    && strcmp(slot->name, "by-name") != 0
+	    && strncmp(slot->name, "read-only.", 10) != 0) {
 		s->created_twice = xstrdup(slot->name);
 	}
 	slot->ever = true;
@@ -477,6 +483,12 @@ bool
 simproc_writing(const struct simproc *p)
 {
 	return p->writing != NULL;
+}
+
+bool
+simproc_told(const struct simproc *p)
+{
+	return p->told != 0;
 }
 
 size_t

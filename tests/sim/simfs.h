@@ -9,7 +9,14 @@
  * What it does that a test on a real disk cannot show at will:
  *  - an append becomes visible page by page, and its writer may be killed
  *    between two octets; appends of two writers never mix;
- *  - a read is not one instant: it, too, goes page by page;
+ *  - a read is not one instant: it, too, goes page by page; where it may
+ *    tear, a page holds zeros behind what was the file's end when the page
+ *    was fetched, and the next one what was written since;
+ *  - where appends are far, their place is taken from the size before others
+ *    are done with theirs, and overwrites them (as over NFS): the trait that
+ *    appends are atomic is not given then;
+ *  - where copies share, a file copied in goes on being that of the process
+ *    that handed it in (as a link to a spool file would);
  *  - after a power loss each unflushed page holds its old or its new octets
  *    or zeros, the size may have survived without data, and unflushed names
  *    are there or not, each for itself (a rename: the old, the new or both);
@@ -45,6 +52,7 @@ enum simop {
 	SIMOP_OPEN,
 	SIMOP_READ,
 	SIMOP_READ_PAGE, /* between two pages of one read */
+	SIMOP_READ_TORN, /* the last page was fetched, the size not looked at */
 	SIMOP_WRITE,
 	SIMOP_WRITE_PAGE, /* between two pages of one write */
 	SIMOP_WAIT,	  /* another append holds the inode: let it go on */
@@ -72,7 +80,10 @@ struct simfs_conf {
 	uint64_t capacity;	  /* pages; 0: no bound */
 	bool fsync_covers_name;	  /* not `strict` */
 	unsigned short_per_mille; /* writes cut short for no reason */
-	unsigned handles;	  /* per process; more is EMFILE */
+	unsigned torn_per_mille;  /* reads of the last page that may tear */
+	bool far_appends;
+	bool copies_share;
+	unsigned handles; /* per process; more is EMFILE */
 	/* Before each call and each page; may switch or kill.  May be NULL. */
 	void (*step)(void *arg, struct simproc *proc, enum simop op);
 	/* 0, -errno or SIM_SHORT, once per call.  May be NULL. */
@@ -98,6 +109,8 @@ void simproc_kill(struct simproc *p);
 bool simproc_dead(const struct simproc *p);
 bool simproc_writing(const struct simproc *p); /* between pages of a write */
 size_t simproc_handles(const struct simproc *p);
+/* A flush of its failed, a few calls ago at most. */
+bool simproc_told(const struct simproc *p);
 
 struct simcount {
 	uint64_t calls;
@@ -141,6 +154,11 @@ enum simdamage { DAMAGE_GONE, DAMAGE_CUT, DAMAGE_ZEROS, DAMAGE_FLIP };
 /* To a random place of the file, in cache and on disk; returns the first
  * octet that is not what it was. */
 uint64_t simfs_damage(struct simfs *s, const char *path, enum simdamage how);
+
+/* All octets of a file, to be freed; and back, in place. */
+uint8_t *simfs_octets(struct simfs *s, const char *path, uint64_t *size);
+void simfs_put_octets(
+    struct simfs *s, const char *path, const uint8_t *octets, uint64_t size);
 
 /* Remove a tree, as rm -r does; the files stay for who has them open. */
 void simfs_remove_tree(struct simfs *s, const char *path);

@@ -247,6 +247,37 @@ simfs_damage(struct simfs *s, const char *path, enum simdamage how)
 	return at;
 }
 
+uint8_t *
+simfs_octets(struct simfs *s, const char *path, uint64_t *size)
+{
+	const struct inode *i = path_inode(s, path);
+
+	ASSERT(i != NULL && i->kind == INODE_FILE);
+	*size = i->size;
+	uint8_t *copy = xmalloc(i->size + 1);
+
+	if (i->size != 0) {
+		memcpy(copy, i->data, i->size);
+	}
+	return copy;
+}
+
+void
+simfs_put_octets(
+    struct simfs *s, const char *path, const uint8_t *octets, uint64_t size)
+{
+	struct inode *i = path_inode(s, path);
+
+	ASSERT(i != NULL && i->kind == INODE_FILE);
+	(void)inode_resize(s, i, size);
+	if (size != 0) {
+		memcpy(i->data, octets, size);
+		memcpy(i->disk, octets, size);
+	}
+	i->size = size;
+	i->disk_size = size;
+}
+
 /* ---- digest ---- */
 
 static void

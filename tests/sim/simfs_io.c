@@ -10,6 +10,8 @@
 #include "base/mem.h"
 #include "simfs_priv.h"
 
+enum { TOLD_CALLS = 6 }; /* what a process does at once when it is told */
+
 /* ---- open, close, stat ---- */
 
 static const char *
@@ -150,6 +152,40 @@ sim_stat_at(struct fs *fs, int dir, const char *path, struct fs_stat *out)
 
 /* ---- reading and writing ---- */
 
+/*
+ * The page at `pos` was fetched when the file ended in it; meanwhile others
+ * wrote on.  Octets that are taken of it, zeros behind its old end: 0 if the
+ * file did not grow past the page.
+ */
+static size_t
+read_torn(struct simproc *p, const struct inode *i, uint8_t *to, size_t len,
+    uint64_t pos)
+{
+	struct simfs *s = p->volume;
+	uint64_t end = (pos / s->conf.page + 1) * s->conf.page;
+	size_t had = i->size - pos;
+	size_t n = end - pos;
+
+	if (i->size >= end || n >= len
+	    || !rng_chance(&s->rng, s->conf.torn_per_mille)) {
+		return 0;
+	}
+	memcpy(to, i->data + pos, had);
+	memset(to + had, 0, n - had);
+	return proc_step(p, SIMOP_READ_TORN) && i->size > end ? n : 0;
+}
+
+/* What the owner of the shared octets has made of them. */
+static void
+fetch_shared(struct inode *i)
+{
+	if (i->shared_fd >= 0 && i->size > i->shared_at) {
+		ASSERT(pread(i->shared_fd, i->data + i->shared_at,
+			   i->size - i->shared_at, 0)
+		       >= 0);
+	}
+}
+
 static ssize_t
 read_pages(struct simproc *p, const struct inode *i, uint8_t *to, size_t len,
     uint64_t at)
@@ -160,7 +196,15 @@ read_pages(struct simproc *p, const struct inode *i, uint8_t *to, size_t len,
 	while (n < len && at + n < i->size) {
 		uint64_t pos = at + n;
 		uint64_t end = (pos / page + 1) * page;
+		size_t torn = read_torn(p, i, to + n, len - n, pos);
 
+		if (p->dead) {
+			return -EIO;
+		}
+		if (torn != 0) {
+			n += torn;
+			continue;
+		}
 		end = end < i->size ? end : i->size;
 		end = end < at + len ? end : at + len;
 		memcpy(to + n, i->data + pos, end - pos);
@@ -186,6 +230,7 @@ sim_pread(struct fs *fs, int fd, void *to, size_t len, uint64_t at)
 		rc = 0;
 	}
 	if (rc == 0) {
+		fetch_shared(h->inode);
 		rc = read_pages(p, h->inode, to, len, at);
 	}
 	return proc_done(p, SIMOP_READ, inode_name(h->inode), rc);
@@ -270,7 +315,9 @@ write_handle(struct simproc *p, struct handle *h, struct sv octets, bool cut)
 	struct inode *i = h->inode;
 	ssize_t rc;
 
-	if (!wait_for_inode(p, i)) {
+	bool far = s->conf.far_appends;
+
+	if (!far && !wait_for_inode(p, i)) {
 		return -EIO;
 	}
 	if (octets.len > 1
@@ -279,6 +326,9 @@ write_handle(struct simproc *p, struct handle *h, struct sv octets, bool cut)
 	}
 	if ((h->flags & O_APPEND) != 0) {
 		h->at = i->size;
+		if (far && !proc_step(p, SIMOP_WRITE_PAGE)) {
+			return -EIO;
+		}
 	}
 	rc = write_pages(p, i, (const uint8_t *)octets.p, octets.len, h->at);
 	if (rc > 0) {
@@ -316,6 +366,12 @@ sim_copy_in(struct fs *fs, int fd, int kernel_fd, uint64_t at, size_t len)
 	if (n >= 0) {
 		v.iov_len = (size_t)n;
 		n = sim_writev(fs, fd, &v, 1);
+	}
+	if (n > 0 && at == 0 && proc_of(fs)->volume->conf.copies_share) {
+		struct inode *i = proc_handle(proc_of(fs), fd)->inode;
+
+		i->shared_fd = dup(kernel_fd);
+		i->shared_at = i->size - (uint64_t)n;
 	}
 	free(v.iov_base);
 	return n;
@@ -368,6 +424,7 @@ flush_handle(struct simproc *p, struct handle *h)
 	if (h->error != i->error) {
 		h->error = i->error;
 		i->error_seen = i->error;
+		p->told = TOLD_CALLS;
 		return -EIO;
 	}
 	return 0;

@@ -9,8 +9,8 @@
 #include "simfs_priv.h"
 
 const char *const simop_names[SIMOP_COUNT] = {"open", "read", "read-page",
-    "write", "write-page", "wait", "sync", "datasync", "allocate", "stat",
-    "link", "symlink", "rename", "unlink", "mkdir", "rmdir", "list"};
+    "read-torn", "write", "write-page", "wait", "sync", "datasync", "allocate",
+    "stat", "link", "symlink", "rename", "unlink", "mkdir", "rmdir", "list"};
 
 /* ---- what every call does first and last ---- */
 
@@ -41,6 +41,7 @@ proc_begin(struct simproc *p, enum simop op, const char *path)
 		return -EIO;
 	}
 	p->count.calls++;
+	p->told -= p->told != 0;
 	return conf->fault != NULL ? conf->fault(conf->arg, p, op, path) : 0;
 }
 
@@ -104,7 +105,7 @@ static int
 sim_traits(struct fs *fs, struct fs_traits *out)
 {
 	*out = (struct fs_traits){
-	    .atomic_append = true,
+	    .atomic_append = !proc_of(fs)->volume->conf.far_appends,
 	    .fsync_covers_name = proc_of(fs)->volume->conf.fsync_covers_name,
 	    .local = true,
 	};

@@ -34,6 +34,8 @@ struct inode {
 	uint8_t *pages;
 	uint64_t charged; /* pages counted against the volume */
 	struct simproc *writer;
+	int shared_fd; /* whose octets it has from `shared_at` on; or -1 */
+	uint64_t shared_at;
 	unsigned error, error_seen; /* as the kernel's errseq_t */
 	struct slot **names;	    /* slots whose present version it is */
 	size_t names_cap;
@@ -76,6 +78,7 @@ struct simproc {
 	struct simfs *volume;
 	unsigned id;
 	bool dead;
+	unsigned told; /* calls left since a flush failed */
 	struct inode *writing;
 	int64_t skew_ms;
 	struct handle *handles;

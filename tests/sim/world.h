@@ -53,8 +53,21 @@ enum event {
 	EVENT_FULL, /* the disk, and then not any more */
 	EVENT_SAVE,
 	EVENT_RESTORE,
-	EVENT_DAMAGE, /* of one file, once */
+	EVENT_DAMAGE,	       /* of one file, once */
+	EVENT_FLUSH_FAILS,     /* the next one of anybody's */
+	EVENT_WRITEBACK_FAILS, /* the kernel's own */
 	EVENT_COUNT,
+};
+
+/* What a run is most about. */
+enum focus {
+	FOCUS_ALL,
+	FOCUS_SNAPSHOTS, /* made, compared and damaged */
+	FOCUS_COLLECT,	 /* while others stand still for long */
+	FOCUS_POWER,
+	FOCUS_RESTORE, /* yesterday's tree under live processes */
+	FOCUS_TEARS,   /* many readers of what is just being written */
+	FOCUS_COUNT,
 };
 
 struct world_conf {
@@ -110,6 +123,10 @@ struct world {
 	bool full;	/* the disk, now */
 	unsigned fulls; /* how often that changed */
 	bool strict_flushes;
+	bool refused;	  /* the volume, as it had to be */
+	bool far;	  /* the volume does not append: to be refused */
+	bool flush_fails; /* the next one */
+	enum focus focus;
 	uint64_t unfair_calls; /* of `alone`, in its present operation */
 	struct simtree *saved;
 	struct account_fact *saved_facts;
@@ -140,5 +157,10 @@ void proc_leave(struct proc *p); /* drop views and accounts */
 void world_audit(struct world *w);
 void world_last_checks(struct world *w);
 
+/* damage.c: each file that there is more than one of, harmed in turn. */
+void world_damage(struct world *w);
+
 /* events.c */
+/* Kill all, cut the power, drop what was lost, raise the generation. */
+void world_mend(struct world *w);
 void event_random(struct world *w);

@@ -417,6 +417,50 @@ after_a_failed_flush_nothing_is_acknowledged(void **state)
 	check_promise(fx, &p);
 }
 
+/* What one process was told of stops the others too, but for reading; the
+ * generation that ends it gives mailboxes a new UIDVALIDITY. */
+static void
+a_failed_flush_stops_processes_that_open_the_store_later(void **state)
+{
+	struct fixture *fx = *state;
+	struct faulty x = {.fs.ops = &faulty_ops, .fault = FAULT_SYNC_EIO};
+	struct store *told;
+	struct promise p = {0};
+	struct msg_source source = source_of("late");
+	struct delivery d = {.account_id = ALICE};
+	struct fail f = {0};
+
+	OK(fs_real_open(fx->root, &x.real, &f));
+	x.in = -1;
+	OK(store_open(&fx->conf, &x.fs, &told, &f));
+	try_deliver(told, &p);
+	assert_int_equal(p.inbox, 1);
+	x.in = 1; /* the journal's */
+	try_deliver(told, &p);
+	assert_int_equal(p.inbox, 1);
+
+	fixture_reopen(fx);
+	struct account *a = fixture_account(fx, ALICE);
+	struct view *v = fixture_view(a);
+	uint32_t before = view_mbox_at(v, 0)->uidvalidity;
+
+	assert_int_equal(store_deliver(fx->store, &source, &d, 1, &f), -1);
+	assert_int_equal(d.fail.kind, FAIL_TEMP);
+	assert_int_equal(account_checkpoint(a, &f), -1);
+	assert_int_equal(account_collect(a, &f), -1);
+	assert_int_equal(account_create(fx->store, BOB, &f), -1);
+	view_unref(&v);
+
+	OK(store_raise_generation(fx->store, &f));
+	OK(store_deliver(fx->store, &source, &d, 1, &f));
+	v = fixture_view(a);
+	assert_true(view_mbox_at(v, 0)->uidvalidity > before);
+	view_unref(&v);
+	account_close(&a);
+	store_close(&told);
+	fs_real_close(&x.real);
+}
+
 /* ---- the journal's folder ---- */
 
 static void
@@ -563,6 +607,9 @@ main(void)
 	    cmocka_unit_test_setup_teardown(
 		after_a_failed_flush_nothing_is_acknowledged, fixture_begin,
 		fixture_end),
+	    cmocka_unit_test_setup_teardown(
+		a_failed_flush_stops_processes_that_open_the_store_later,
+		fixture_begin, fixture_end),
 	    cmocka_unit_test_setup_teardown(
 		a_listing_that_misses_all_proves_nothing, fixture_begin,
 		fixture_end),
