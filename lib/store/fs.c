@@ -1,5 +1,6 @@
 #include "store/fs.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
 
@@ -69,6 +70,18 @@ fs_copy_in(struct fs *fs, int fd, int kernel_fd, uint64_t at, size_t len)
 	if (rc > 0) {
 		count(&fs->counts.written, (uint64_t)rc);
 	}
+	return rc;
+}
+
+int
+fs_link_in(struct fs *fs, int kernel_fd, int dir, const char *path)
+{
+	if (fs->ops->link_in == NULL) {
+		return -EXDEV;
+	}
+	begin(fs);
+	int rc = fs->ops->link_in(fs, kernel_fd, dir, path);
+	block_end();
 	return rc;
 }
 

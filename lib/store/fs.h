@@ -69,6 +69,10 @@ struct fs_ops {
 	 * short. */
 	ssize_t (*copy_in)(
 	    struct fs *fs, int fd, int kernel_fd, uint64_t at, size_t len);
+	/* Give the file of a kernel descriptor, which has no name, this one.
+	 * NULL: not possible. */
+	int (*link_in)(
+	    struct fs *fs, int kernel_fd, int dir, const char *path);
 	/* Begin to write what the file has, without waiting and without any
 	 * promise: for several files that are to be flushed at once.  NULL:
 	 * nothing is gained by it. */
@@ -124,6 +128,8 @@ ssize_t fs_pread(
     struct fs *fs, int fd, void *to, size_t len, uint64_t at) MUST_CHECK;
 ssize_t fs_writev(
     struct fs *fs, int fd, const struct iovec *v, int n) MUST_CHECK;
+int fs_link_in(
+    struct fs *fs, int kernel_fd, int dir, const char *path) MUST_CHECK;
 ssize_t fs_copy_in(
     struct fs *fs, int fd, int kernel_fd, uint64_t at, size_t len) MUST_CHECK;
 void fs_sync_start(struct fs *fs, int fd);

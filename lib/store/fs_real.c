@@ -133,6 +133,17 @@ real_copy_in(struct fs *fs, int fd, int kernel_fd, uint64_t at, size_t len)
 	return n < 0 ? -errno : n;
 }
 
+/* linkat(2) with AT_EMPTY_PATH takes a privilege before Linux 6.10. */
+static int
+real_link_in(struct fs *fs, int kernel_fd, int dir, const char *path)
+{
+	char from[32];
+
+	(void)snprintf(from, sizeof(from), "/proc/self/fd/%d", kernel_fd);
+	return result(linkat(
+	    AT_FDCWD, from, folder(fs, dir), path, AT_SYMLINK_FOLLOW));
+}
+
 static void
 real_sync_start(struct fs *fs, int fd)
 {
@@ -351,6 +362,7 @@ static const struct fs_ops real_ops = {
     .pread = real_pread,
     .writev = real_writev,
     .copy_in = real_copy_in,
+    .link_in = real_link_in,
     .sync_start = real_sync_start,
     .read_start = real_read_start,
     .sync = real_sync,

@@ -112,18 +112,47 @@ write_source(
 	return source->fd >= 0 ? copy_file(fs, fd, source, f) : 0;
 }
 
+/* False: write a copy. */
+static bool
+take_file(struct account *a, uint64_t folder, const char *path,
+    const struct msg_source *source)
+{
+	struct fs *fs = a->store->fs;
+	struct fail ignored = {0};
+
+	if (!source->own || source->head.len != 0) {
+		return false;
+	}
+	int rc = fs_link_in(fs, source->fd, a->dir, path);
+
+	if (rc == -ENOENT && make_folder(a, folder, &ignored) == 0) {
+		rc = fs_link_in(fs, source->fd, a->dir, path);
+	}
+	return rc == 0;
+}
+
 int
 msgfile_write(struct account *a, uint64_t folder, const char *path,
     const struct msg_source *source, int *fd_out, struct fail *f)
 {
 	struct fs *fs = a->store->fs;
-	int fd = create(a, folder, path, f);
+	bool taken = take_file(a, folder, path, source);
+	int fd;
 
 	*fd_out = -1;
-	if (fd < 0) {
-		return -1;
+	if (taken) {
+		fd = fs_open(fs, a->dir, path, O_RDONLY, 0);
+		if (fd < 0) {
+			(void)fs_unlink(fs, a->dir, path);
+			return fail_err(f, -fd, "open %s", path);
+		}
+	} else {
+		fd = create(a, folder, path, f);
+		if (fd < 0) {
+			return -1;
+		}
 	}
-	if (write_source(fs, fd, source, f) != 0) {
+	if (!taken && write_source(fs, fd, source, f) != 0) {
 		fs_close(fs, &fd);
 		(void)fs_unlink(fs, a->dir, path);
 		return -1;

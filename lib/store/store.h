@@ -307,6 +307,9 @@ struct msg_source {
 	struct sv body;
 	int fd; /* -1: none */
 	uint64_t fd_len;
+	/* The file holds nothing else, has no name, and nobody but this
+	 * process can write to it: it may become the message's. */
+	bool own;
 	struct sv digest; /* of head+body; empty: rebuilt on demand */
 };
 

@@ -301,6 +301,7 @@ deliver(struct envelope *e, const struct content *content, struct sv sender,
 		    .body = content->fd < 0 ? content->text : SV_EMPTY,
 		    .fd = content->fd,
 		    .fd_len = content->fd < 0 ? 0 : content->text.len,
+		    .own = content->fd >= 0,
 		    .digest = buf_sv(&digest),
 		};
 		store(&j, j.deliveries, j.n);

@@ -1,4 +1,7 @@
 /* What users of the store rely on, on the real file system. */
+#include <fcntl.h>
+#include <sys/mman.h>
+
 #include "store/names_priv.h"
 #include "store_fixture.h"
 
@@ -79,6 +82,58 @@ one_message_for_ten_recipients_is_written_once(void **state)
 	msg_close(a, &fd);
 	view_unref(&v);
 	account_close(&a);
+}
+
+/* The inode of Alice's n-th message. */
+static ino_t
+inode_of(struct fixture *x, uint32_t n)
+{
+	struct account *a = fixture_account(x, ALICE);
+	struct view *v = fixture_view(a);
+	struct fail f = {0};
+	struct stat st;
+	int fd;
+
+	OK(msg_open(a, mbox_msg(view_mbox_at(v, 0), n), &fd, &f));
+	assert_int_equal(fstat(fd, &st), 0);
+	expect_text(a, view_mbox_at(v, 0), n, "gathered");
+	msg_close(a, &fd);
+	view_unref(&v);
+	account_close(&a);
+	return st.st_ino;
+}
+
+static void
+a_file_that_the_caller_gathered_becomes_the_message(void **state)
+{
+	struct fixture *x = *state;
+	static const char text[] = "gathered";
+	struct delivery to[] = {{.account_id = ALICE}, {.account_id = BOB}};
+	struct msg_source source = {.own = true, .fd_len = sizeof(text) - 1};
+	struct fail f = {0};
+	struct stat st;
+
+	source.fd = open(x->root, O_TMPFILE | O_RDWR, 0600);
+	if (source.fd < 0) {
+		skip(); /* not on every file system */
+	}
+	assert_int_equal(write(source.fd, text, sizeof(text) - 1), 8);
+	OK(store_deliver(x->store, &source, to, 2, &f));
+	assert_int_equal(fstat(source.fd, &st), 0);
+	assert_int_equal(st.st_nlink, 2);
+	assert_int_equal(inode_of(x, 0), st.st_ino);
+	/* With something in front it is copied. */
+	source.head = SV("X");
+	OK(store_deliver(x->store, &source, to, 1, &f));
+	close(source.fd);
+
+	/* As is one from elsewhere. */
+	source.head = SV_EMPTY;
+	source.fd = memfd_create("message", MFD_CLOEXEC);
+	assert_int_equal(write(source.fd, text, sizeof(text) - 1), 8);
+	OK(store_deliver(x->store, &source, to, 1, &f));
+	(void)inode_of(x, 2);
+	close(source.fd);
 }
 
 static void
@@ -737,6 +792,7 @@ main(void)
 	    T(a_delivered_message_stands_in_inbox),
 	    T(a_restart_changes_nothing),
 	    T(one_message_for_ten_recipients_is_written_once),
+	    T(a_file_that_the_caller_gathered_becomes_the_message),
 	    T(an_unknown_account_fails_alone),
 	    T(the_same_key_is_stored_once),
 	    T(mail_for_a_name_goes_there_or_to_inbox),
