@@ -366,6 +366,7 @@ lex_key_at_depth(struct search_parse *p, struct imap_search **out)
 		if (node_new(p, SEARCH_SEQ, out) != 0) {
 			return -1;
 		}
+		p->args->numbers = p->args->numbers || c != '$';
 		return imap_lex_set(p->lex, &(*out)->set);
 	}
 	if (imap_lex_word(p->lex, &name) != 0) {

@@ -79,6 +79,7 @@ struct imap_search_args {
 	bool extended;	  /* RETURN was given: answer ESEARCH */
 	unsigned returns; /* enum imap_search_return; () counts as ALL */
 	bool modseq;	  /* a MODSEQ key occurs */
+	bool numbers;	  /* sequence numbers occur */
 	bool eight_bit;	  /* a text to look for is not ASCII */
 	struct imap_search *tree;
 };

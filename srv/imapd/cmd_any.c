@@ -74,19 +74,22 @@ void
 run_enable(struct command *cmd)
 {
 	const struct imap_enable_args *a = &cmd->c.enable;
-	bool condstore = false;
+	bool condstore = false, qresync = false;
 
 	for (size_t i = 0; i < a->n; i++) {
 		if (sv_eq_nocase(a->names[i], SV("CONDSTORE"))) {
 			condstore = true;
+		} else if (sv_eq_nocase(a->names[i], SV("QRESYNC"))) {
+			qresync = true;
 		}
 	}
 	/* What is unknown is ignored.  [RFC 5161 3.1] */
-	(void)c_writef(
-	    cmd->im->s.c, "* ENABLED%s\r\n", condstore ? " CONDSTORE" : "");
-	if (condstore && command_condstore(cmd) != 0) {
+	(void)c_writef(cmd->im->s.c, "* ENABLED%s%s\r\n",
+	    condstore ? " CONDSTORE" : "", qresync ? " QRESYNC" : "");
+	if ((condstore || qresync) && command_condstore(cmd) != 0) {
 		return;
 	}
+	cmd->im->qresync = cmd->im->qresync || qresync;
 	reply_ok(cmd, NULL, "Enable completed");
 }
 

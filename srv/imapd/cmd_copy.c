@@ -36,29 +36,38 @@ put_copyuid(struct buf *to, const struct copied *done)
 	uidset_write(&done->to, to);
 }
 
-/* A move is told in order: where to, then that it is gone here.
- * [RFC 6851 4.3] */
+/* Tell what is gone, and the mod-sequence that is reached with it.
+ * [RFC 7162 3.2.7] */
 static void
-tell_moved(struct command *cmd, const struct copied *done)
+tell_expunged(struct command *cmd, const char *text)
 {
 	struct imap *im = cmd->im;
-	struct buf *out = c_out(im->s.c);
 	struct fail f;
 
-	buf_add_str(out, "* OK [");
-	put_copyuid(out, done);
-	buf_add_str(out, "] Moved\r\n");
 	if (tell_changes(
 		im, TELL_EXPUNGE | TELL_CLAIM | command_tell_uid(cmd), NULL, &f)
 	    != 0) {
 		LOG(LOG_ERROR, "refresh.failed", kv_hex("session", im->s.id),
 		    kv_fail(&f));
 	}
-	reply_ok(cmd, NULL, "Move completed");
-	if (im->condstore && im->state == STATE_SELECTED) {
+	reply_ok(cmd, NULL, text);
+	if (im->condstore && im->parting == NULL) {
 		buf_addf(&cmd->code, "HIGHESTMODSEQ %" PRIu64,
 		    im->box.mbox->highest_modseq);
 	}
+}
+
+/* A move is told in order: where to, then that it is gone here.
+ * [RFC 6851 4.3] */
+static void
+tell_moved(struct command *cmd, const struct copied *done)
+{
+	struct buf *out = c_out(cmd->im->s.c);
+
+	buf_add_str(out, "* OK [");
+	put_copyuid(out, done);
+	buf_add_str(out, "] Moved\r\n");
+	tell_expunged(cmd, "Move completed");
 }
 
 static void
@@ -139,7 +148,7 @@ run_expunge(struct command *cmd)
 		   != 0) {
 		reply_fail(cmd, &f);
 	} else {
-		reply_ok(cmd, NULL, "Expunge completed");
+		tell_expunged(cmd, "Expunge completed");
 	}
 	uidset_deinit(&uids);
 }

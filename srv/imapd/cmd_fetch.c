@@ -5,6 +5,7 @@
 #include "imapd/letter.h"
 #include "imapd/objectid.h"
 #include "imapd/piece.h"
+#include "imapd/resync.h"
 #include "imapd/tell.h"
 #include "proto/imap_date.h"
 
@@ -318,7 +319,7 @@ run_fetch(struct command *cmd)
 	struct imap *im = cmd->im;
 	struct fetch f = {.cmd = cmd, .args = &cmd->c.fetch};
 
-	if (f.args->vanished) {
+	if (f.args->vanished && !im->qresync) {
 		reply_bad(cmd, "QRESYNC was not enabled");
 		return;
 	}
@@ -336,6 +337,10 @@ run_fetch(struct command *cmd)
 	if (f.args->n_sections != 0) {
 		f.pieces = arena_array(
 		    &cmd->arena, f.args->n_sections, sizeof(*f.pieces));
+	}
+	if (f.args->vanished) {
+		resync_put_vanished(
+		    cmd, f.args->changed_since, &f.args->set, 0);
 	}
 	letter_init(&f.letter, im->account, im->box.view, im->box.mbox);
 	fetch_all(&f);

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "imapd/command.h"
 #include "imapd/objectid.h"
+#include "imapd/resync.h"
 #include "imapd/tell.h"
 
 /* Sequence number of the first message without \Seen, or 0. */
@@ -99,7 +100,7 @@ run_select(struct command *cmd)
 	struct view *view;
 	struct fail f;
 
-	if (a->qresync) {
+	if (a->qresync && !im->qresync) {
 		reply_bad(cmd, "QRESYNC was not enabled");
 		return;
 	}
@@ -128,6 +129,9 @@ run_select(struct command *cmd)
 	}
 	im->condstore = im->condstore || a->condstore;
 	put_mailbox(im);
+	if (a->qresync) {
+		resync_select(cmd);
+	}
 	session_state(&im->s, im->box.mbox->name);
 	reply_ok(cmd, im->box.read_only ? "READ-ONLY" : "READ-WRITE",
 	    im->box.read_only ? "Examine completed" : "Select completed");

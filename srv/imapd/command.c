@@ -202,6 +202,14 @@ run(struct command *cmd)
 	table[cmd->c.verb].run(cmd);
 }
 
+/* A UID SEARCH for sequence numbers is no place to change what they mean.
+ * [RFC 7162 3.2.10.2] */
+static bool
+names_numbers(const struct command *cmd)
+{
+	return cmd->c.verb == IMAP_SEARCH && cmd->c.search.numbers;
+}
+
 /* Changes that others made, and those of this command. */
 static void
 tell(struct command *cmd)
@@ -213,13 +221,14 @@ tell(struct command *cmd)
 	if (cmd->im->state != STATE_SELECTED || when == TELL_NOTHING) {
 		return;
 	}
-	if (when == TELL_ALL || cmd->c.uid) {
+	if (when == TELL_ALL || (cmd->c.uid && !names_numbers(cmd))) {
 		how |= TELL_EXPUNGE;
 	}
 	if (tell_changes(cmd->im, how, NULL, &f) != 0) {
 		LOG(LOG_ERROR, "refresh.failed",
 		    kv_hex("session", cmd->im->s.id), kv_fail(&f));
 	}
+	tell_delayed(cmd->im);
 }
 
 static void

@@ -52,6 +52,7 @@ struct imap {
 	char *idle_tag;		       /* owned; not NULL while in IDLE */
 	uint64_t claim_id;	       /* by which \Recent is claimed; random */
 	bool condstore; /* MODSEQ in every FETCH [RFC 7162 3.1] */
+	bool qresync;	/* VANISHED for EXPUNGE [RFC 7162 3.2] */
 	unsigned bad;	/* wrong commands in a row */
 	bool closing;	/* BYE has been said */
 	/* Why BYE has to be said behind the tagged line, or NULL: what the

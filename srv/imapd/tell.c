@@ -170,6 +170,51 @@ put_new_keywords(struct imap *im, const struct mbox *new)
 	}
 }
 
+/* "* VANISHED 7,9:12" for all that are gone; false if none is. */
+static bool
+put_vanished(struct imap *im, const struct mbox *new)
+{
+	struct buf *out = c_out(im->s.c);
+	struct uidset gone = {0};
+	struct mbox_change change;
+	struct mbox_diff d;
+	bool any;
+
+	mbox_diff_begin(&d, im->box.mbox, new);
+	while (mbox_diff_next(&d, &change) && change.kind != CHANGE_ADDED) {
+		if (change.kind == CHANGE_EXPUNGED) {
+			uidset_add(&gone, change.msg->uid);
+		}
+	}
+	any = gone.n != 0;
+	if (any) {
+		buf_add_str(out, "* VANISHED ");
+		uidset_write(&gone, out);
+		buf_add_str(out, "\r\n");
+		(void)c_drain(im->s.c);
+	}
+	uidset_deinit(&gone);
+	return any;
+}
+
+static void
+put_highest(struct imap *im, const struct mbox *mbox)
+{
+	struct buf *out = c_out(im->s.c);
+
+	buf_add_str(out, "* OK [HIGHESTMODSEQ ");
+	buf_add_u64(out, mbox->highest_modseq);
+	buf_add_str(out, "] Highest\r\n");
+}
+
+void
+tell_delayed(struct imap *im)
+{
+	if (im->qresync && im->box.ahead != NULL && im->parting == NULL) {
+		put_highest(im, im->box.mbox);
+	}
+}
+
 static void
 put_difference(struct imap *im, const struct mbox *new, unsigned how,
     const struct uidset *quiet)
@@ -179,7 +224,7 @@ put_difference(struct imap *im, const struct mbox *new, unsigned how,
 	struct mbox_change change;
 	struct mbox_diff d;
 	uint32_t expunged = 0;
-	bool added = false;
+	bool added = false, vanished;
 
 	if (new->highest_modseq == old->highest_modseq &&new->exists
 	    == old->exists) {
@@ -187,13 +232,17 @@ put_difference(struct imap *im, const struct mbox *new, unsigned how,
 		return;
 	}
 	put_new_keywords(im, new);
+	vanished = im->qresync && put_vanished(im, new);
+	out = c_out(im->s.c);
 	mbox_diff_begin(&d, old, new);
 	while (!added && mbox_diff_next(&d, &change)) {
 		uint32_t seq = change.old_index + 1 - expunged;
 
 		switch (change.kind) {
 		case CHANGE_EXPUNGED:
-			put_numbered(out, seq, " EXPUNGE\r\n");
+			if (!im->qresync) {
+				put_numbered(out, seq, " EXPUNGE\r\n");
+			}
 			expunged++;
 			break;
 		case CHANGE_FLAGS:
@@ -214,6 +263,9 @@ put_difference(struct imap *im, const struct mbox *new, unsigned how,
 		put_numbered(out, new->exists, " EXISTS\r\n");
 	}
 	tell_put_recent(out, &im->box, new, added);
+	if (vanished) {
+		put_highest(im, new);
+	}
 }
 
 /* The newest view and the mailbox in it, NULL if it is gone. */

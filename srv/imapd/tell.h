@@ -44,6 +44,10 @@ int tell_changes(struct imap *im, unsigned how, const struct uidset *quiet,
 const struct msg *tell_msg(const struct selected *box, uint32_t index);
 const struct mbox *tell_mbox(const struct selected *box);
 
+/* A client that resynchronizes is told how far it can believe in the MODSEQs
+ * that it saw, when EXPUNGEs with lower ones wait.  [RFC 7162 3.2] */
+void tell_delayed(struct imap *im);
+
 /* Whether messages wait that nobody has claimed as \Recent yet. */
 bool tell_unclaimed(const struct imap *im, const struct mbox *mbox);
 

@@ -18,6 +18,7 @@ import pytest
 from harness.wire import Closed, sexp
 
 KNOWN = ["\\Seen", "\\Flagged", "\\Deleted", "$a", "$b"]
+WAITS = [b"EXPUNGE", b"VANISHED"]  # for no number in use
 BOXES = ["INBOX", "other"]
 SECONDS = float(os.environ.get("POSTROOM_MIRROR_SECONDS", "2"))
 
@@ -50,8 +51,11 @@ class World:
 class Mirror:
     """A session and what it was told; None: not known."""
 
-    def __init__(self, imap, seed, world, box="INBOX"):
+    def __init__(self, imap, seed, world, box="INBOX", qresync=False):
         self.imap = imap
+        self.qresync = qresync
+        if qresync:
+            imap.ok("ENABLE QRESYNC")
         self.random = random.Random(seed)
         self.world = world
         self.box = box
@@ -69,8 +73,26 @@ class Mirror:
             self.run("FETCH 1:* (UID FLAGS)")
 
     # --- what is told -----------------------------------------------------
+    def vanished(self, uids):
+        """UIDs that it has not seen lie between those that it has."""
+        for part in uids.split(b","):
+            low, _, high = part.partition(b":")
+            for uid in range(int(low), int(high or low) + 1):
+                places = [i for i, known in enumerate(self.uids)
+                          if known == uid] or [
+                    i for i, known in enumerate(self.uids) if known is None
+                    and all(k is None or k < uid for k in self.uids[:i])
+                    and all(k is None or k > uid for k in self.uids[i:])]
+                assert places, f"{uid} vanished and was never there"
+                self.uids.pop(places[0])
+                self.flags.pop(places[0])
+
     def apply(self, response):
         words = response.split(b" ", 3)
+        if words[1] == b"VANISHED":
+            assert self.qresync and words[2] != b"(EARLIER)", response
+            self.vanished(words[2])
+            return
         if len(words) < 3 or not words[1].isdigit():
             return
         n, what = int(words[1]), words[2]
@@ -82,6 +104,7 @@ class Mirror:
         elif what == b"RECENT":
             assert n <= len(self.uids)
         elif what == b"EXPUNGE":
+            assert not self.qresync, response
             assert 1 <= n <= len(self.uids)
             self.uids.pop(n - 1)
             self.flags.pop(n - 1)
@@ -165,7 +188,7 @@ class Mirror:
         self.told = set()
         before = {n: self.flags[n - 1] for n in range(low, high + 1)}
         self.run(f"STORE {low}:{high} {how} ({' '.join(flags)})",
-                 never=[b"EXPUNGE"])
+                 never=WAITS)
         for n, was in before.items():
             if n not in self.told and "SILENT" in how and was is not None:
                 self.flags[n - 1] = (was | flags if how[0] == "+" else
@@ -177,7 +200,7 @@ class Mirror:
             f"FETCH {low}:{high} (UID FLAGS)", f"SEARCH {low}:{high}",
             f"STORE {low} +FLAGS (\\Seen)", f"FETCH {high} BODY[TEXT]")]
         for tag in tags:
-            self.read(tag, never=[b"EXPUNGE"])
+            self.read(tag, never=WAITS)
 
     def step(self):
         r = self.random
@@ -199,14 +222,14 @@ class Mirror:
         elif choice < 8:
             self.run(f"FETCH {low}:{high} (UID FLAGS MODSEQ)"
                      if r.random() < 0.1 else
-                     f"FETCH {low}:{high} (UID FLAGS)", never=[b"EXPUNGE"])
+                     f"FETCH {low}:{high} (UID FLAGS)", never=WAITS)
         elif choice < 9:
             self.run(f"FETCH {low}:{high} (UID BODY[TEXT])",
-                     never=[b"EXPUNGE"])
+                     never=WAITS)
         elif choice < 10:
             self.run("NOOP")
         elif choice < 11:
-            self.run("SEARCH UNDELETED", never=[b"EXPUNGE"])
+            self.run("SEARCH UNDELETED", never=WAITS)
         elif choice < 12:
             self.idle()
         elif choice < 13:
@@ -266,10 +289,11 @@ def check_mirrors(mirrors):
         assert all(s == states[0] for s in states)
 
 
-def mirrors_of(connections, seed):
+def mirrors_of(connections, seed, qresync=0):
     world = World()
     connections[0].ok("CREATE other")
-    return [Mirror(c, f"{seed}-{i}", world, BOXES[int(i % 3 == 2)])
+    return [Mirror(c, f"{seed}-{i}", world, BOXES[int(i % 3 == 2)],
+                   i < qresync)
             for i, c in enumerate(connections)]
 
 
@@ -300,6 +324,13 @@ def test_mirrors_with_condstore(server, account):
     for c in connections[::2]:
         c.ok("ENABLE CONDSTORE")
     mirrors = mirrors_of(connections, "condstore")
+    run_mirrors(mirrors, SECONDS)
+    check_mirrors(mirrors)
+
+
+def test_mirrors_with_qresync(server, account):
+    mirrors = mirrors_of([server.imap(account) for _ in range(5)], "qresync",
+                         qresync=3)
     run_mirrors(mirrors, SECONDS)
     check_mirrors(mirrors)
 
