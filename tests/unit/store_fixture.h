@@ -3,7 +3,6 @@
  */
 #pragma once
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "scratch.h"
 #include "store/fs.h"
 #include "store/store.h"
 #include "unit.h"
@@ -26,31 +26,6 @@ struct fixture {
 	struct store_conf conf;
 	struct store *store;
 };
-
-static inline void
-remove_below(const char *path)
-{
-	DIR *dir = opendir(path);
-	struct dirent *d;
-
-	if (dir != NULL) {
-		while ((d = readdir(dir)) != NULL) {
-			char *below;
-
-			if (strcmp(d->d_name, ".") == 0
-			    || strcmp(d->d_name, "..") == 0) {
-				continue;
-			}
-			below = xasprintf("%s/%s", path, d->d_name);
-			if (unlink(below) != 0) {
-				remove_below(below);
-			}
-			free(below);
-		}
-		(void)closedir(dir);
-	}
-	(void)rmdir(path);
-}
 
 /* For CMUnitTest set-up and tear-down. */
 static inline int
@@ -86,7 +61,7 @@ fixture_end(void **state)
 	struct fixture *x = *state;
 
 	store_close(&x->store);
-	remove_below(x->root);
+	scratch_remove(x->root);
 	free(x);
 	return 0;
 }

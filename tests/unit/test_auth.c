@@ -1,5 +1,4 @@
 #include <crypt.h>
-#include <ftw.h>
 #include <gsasl.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -10,6 +9,7 @@
 #include "auth/auth.h"
 #include "auth/verifier.h"
 #include "base/mem.h"
+#include "scratch.h"
 #include "settings/settings.h"
 #include "unit.h"
 
@@ -22,7 +22,7 @@ test_now(void)
 }
 
 struct fixture {
-	char path[64];
+	char path[SCRATCH_SIZE];
 	struct directory *d;
 	struct auth *auth;
 	struct fail f;
@@ -45,15 +45,6 @@ peer_at(unsigned n, bool tls)
 	p.ip[14] = 2;
 	p.ip[15] = (uint8_t)n;
 	return p;
-}
-
-static int
-remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
 }
 
 static void
@@ -109,8 +100,7 @@ setup(void **state)
 	struct crypt_data *data = xmalloc(sizeof(*data));
 	char text[CRYPT_OUTPUT_SIZE + 8], id[DIRECTORY_ID_LEN + 1];
 
-	(void)snprintf(x->path, sizeof(x->path), "/tmp/auth-XXXXXX");
-	assert_non_null(mkdtemp(x->path));
+	scratch_make(x->path);
 	assert_int_equal(directory_open(&config, &x->d, &x->f), 0);
 	add(x, "ann@example.org", SV_EMPTY, x->ann);
 	set_password(x, x->ann, "pencil");
@@ -139,7 +129,7 @@ teardown(void **state)
 	gsasl_done(x->client);
 	auth_close(&x->auth);
 	directory_close(&x->d);
-	(void)nftw(x->path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	scratch_remove(x->path);
 	free(x);
 	return 0;
 }

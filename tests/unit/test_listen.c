@@ -1,4 +1,5 @@
 #include "net/listen.h"
+#include "scratch.h"
 #include "unit.h"
 
 #include <errno.h>
@@ -71,7 +72,7 @@ static const struct protocol protocol = {
 
 /* ---- set up ---- */
 
-static char dir[] = "/tmp/test_listen.XXXXXX";
+static char dir[SCRATCH_SIZE];
 static char path[64];
 static char cert_path[64];
 static char key_path[64];
@@ -83,7 +84,7 @@ make_dir(void **state)
 	struct fail f;
 
 	(void)state;
-	assert_non_null(mkdtemp(dir));
+	scratch_make(dir);
 	(void)snprintf(path, sizeof(path), "%s/socket", dir);
 	(void)snprintf(cert_path, sizeof(cert_path), "%s/cert.pem", dir);
 	(void)snprintf(key_path, sizeof(key_path), "%s/key.pem", dir);
@@ -98,9 +99,7 @@ remove_dir(void **state)
 	(void)state;
 	tls_unload();
 	arena_deinit(&arena);
-	assert_int_equal(unlink(cert_path), 0);
-	assert_int_equal(unlink(key_path), 0);
-	assert_int_equal(rmdir(dir), 0);
+	scratch_remove(dir);
 	return 0;
 }
 

@@ -371,7 +371,7 @@ what_was_expunged_has_its_digest_when_it_comes_back(void **state)
 	struct digest_reader *r =
 	    digest_reader_new(a, v, view_mbox_by_id(v, INBOX));
 
-	remove_below(journal);
+	scratch_remove(journal);
 	free(journal);
 
 	for (uint32_t i = 0; i < 200; i++) {

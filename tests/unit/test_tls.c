@@ -1,4 +1,5 @@
 #include "net/tls.h"
+#include "scratch.h"
 #include "unit.h"
 
 #include <errno.h>
@@ -134,7 +135,7 @@ static struct protocol protocol = {
 
 /* ---- set up ---- */
 
-static char dir[] = "/tmp/test_tls.XXXXXX";
+static char dir[SCRATCH_SIZE];
 static char cert_path[64];
 static char key_path[64];
 
@@ -144,7 +145,7 @@ make_files(void **state)
 	struct fail f;
 
 	(void)state;
-	assert_non_null(mkdtemp(dir));
+	scratch_make(dir);
 	(void)snprintf(cert_path, sizeof(cert_path), "%s/cert.pem", dir);
 	(void)snprintf(key_path, sizeof(key_path), "%s/key.pem", dir);
 	assert_int_equal(
@@ -157,9 +158,7 @@ remove_files(void **state)
 {
 	(void)state;
 	tls_unload();
-	assert_int_equal(unlink(cert_path), 0);
-	assert_int_equal(unlink(key_path), 0);
-	assert_int_equal(rmdir(dir), 0);
+	scratch_remove(dir);
 	return 0;
 }
 
