@@ -13,7 +13,7 @@
 #include "base/mem.h"
 #include "unit.h"
 
-enum { SCRATCH_SIZE = 64 };
+enum { SCRATCH_SIZE = 32 };
 
 static inline void
 scratch_make(char path[SCRATCH_SIZE])
