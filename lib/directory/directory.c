@@ -12,6 +12,7 @@
 enum {
 	CACHE_MAX = 16384, /* entries */
 	BUSY_MS = 10000,
+	RCPTS_MAX = 1000,
 	BUSY_MS_MAX = 600 * 1000,
 };
 
@@ -21,6 +22,7 @@ struct directory {
 	char *separators;
 	struct mailaddr postmaster; /* text "" = none */
 	uint8_t secret[DIRECTORY_SECRET_LEN];
+	unsigned rcpts_max;
 	struct cache cache;
 };
 
@@ -33,6 +35,7 @@ open_backend(
 	struct directory_config c = *config;
 
 	c.separators = d->separators;
+	c.rcpts_max = d->rcpts_max;
 	if (c.busy_ms == 0) {
 		c.busy_ms = BUSY_MS;
 	}
@@ -56,6 +59,8 @@ directory_open(const struct directory_config *config, struct directory **out,
 	d->ops = &directory_embedded_ops;
 	d->separators =
 	    xstrdup(config->separators != NULL ? config->separators : "+");
+	d->rcpts_max =
+	    config->rcpts_max != 0 ? (unsigned)config->rcpts_max : RCPTS_MAX;
 	cache_init(&d->cache,
 	    config->cache_max != 0 ? (size_t)config->cache_max : CACHE_MAX);
 	if (postmaster != NULL && postmaster[0] != '\0'
@@ -86,6 +91,7 @@ directory_open_settings(const struct settings *set, bool create,
 	    .postmaster = set->directory_postmaster,
 	    .cache_max = set->directory_cache,
 	    .busy_ms = set->directory_busy,
+	    .rcpts_max = set->directory_recipients,
 	};
 
 	return directory_open(&config, out, f);
@@ -130,6 +136,12 @@ const char *
 directory_separators(const struct directory *d)
 {
 	return d->separators;
+}
+
+unsigned
+directory_rcpts_max(const struct directory *d)
+{
+	return d->rcpts_max;
 }
 
 const struct mailaddr *

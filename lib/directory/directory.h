@@ -33,13 +33,11 @@
 #include "directory/mailaddr.h"
 
 enum {
-	DIRECTORY_ID_LEN = 32,	     /* lower-case hex digits */
-	DIRECTORY_SECRET_LEN = 32,   /* octets */
-	DIRECTORY_NAME_MAX = 256,    /* octets of a person's name */
-	DIRECTORY_AUTH_MAX = 2048,   /* octets of stored keys */
-	DIRECTORY_TARGETS_MAX = 500, /* targets of one alias */
-	DIRECTORY_DEPTH_MAX = 8,     /* aliases one behind the other */
-	DIRECTORY_RCPT_MAX = 1000,   /* recipients that one address becomes */
+	DIRECTORY_ID_LEN = 32,	   /* lower-case hex digits */
+	DIRECTORY_SECRET_LEN = 32, /* octets */
+	DIRECTORY_NAME_MAX = 256,  /* octets of a person's name */
+	DIRECTORY_AUTH_MAX = 2048, /* octets of stored keys */
+	DIRECTORY_DEPTH_MAX = 8,   /* aliases one behind the other */
 };
 
 struct directory;
@@ -53,6 +51,8 @@ struct directory_config {
 				 * or "": see directory_resolve() */
 	uint64_t cache_max; /* accounts and addresses in memory, 0 = 16384 */
 	uint64_t busy_ms;   /* wait for another writer, 0 = 10000 */
+	uint64_t rcpts_max; /* places that one address leads to, and targets
+			     * of one alias; 0 = 1000 */
 };
 
 /* Immutable; the strings live as long as the account is referenced. */
@@ -203,7 +203,7 @@ int directory_first_domain(struct directory *d,
  * Let `address` lead to `target` too; the local part `*` catches all that
  * nothing else in its domain takes.  FAIL_ABSENT: the domain is not ours;
  * FAIL_EXISTS: it leads there already, or is an account; FAIL_LIMIT: it has
- * DIRECTORY_TARGETS_MAX; FAIL_DENIED: the target would lead back to it.
+ * as many as configured; FAIL_DENIED: the target would lead back to it.
  */
 int directory_alias_add(struct directory *d, const struct mailaddr *address,
     const struct mailaddr *target, struct fail *f) MUST_CHECK;
@@ -237,7 +237,7 @@ enum directory_route {
  * Where mail to `address` goes.  Looked for in this order: the address as it
  * is, the address without its detail, postmaster, the catch-all.  Aliases are
  * followed without loops, DIRECTORY_DEPTH_MAX deep and to at most
- * DIRECTORY_RCPT_MAX places (else FAIL_LIMIT); each account is given once.  A
+ * as many places as configured (else FAIL_LIMIT); each account is given once.  A
  * detail is handed on to targets that have none of their own.  Accounts that
  * are not enabled are given too: look.
  *

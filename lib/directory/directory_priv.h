@@ -133,6 +133,7 @@ void cache_put(struct cache *c, enum entry_key by, struct sv key,
 int directory_look_up(struct directory *d, enum entry_key by, struct sv key,
     struct entry **out, struct fail *f) MUST_CHECK;
 const char *directory_separators(const struct directory *d);
+unsigned directory_rcpts_max(const struct directory *d);
 
 /* The address configured, or NULL. */
 const struct mailaddr *directory_postmaster(const struct directory *d);

@@ -130,6 +130,7 @@ embedded_open(const struct directory_config *config, void **out, struct fail *f)
 	(void)pthread_cond_init(&e->given, NULL);
 	e->separators = config->separators;
 	e->busy_ms = (int)config->busy_ms;
+	e->targets_max = (unsigned)config->rcpts_max;
 	if (find_file(e, config, f) != 0 || embedded_take(e, &c, f) != 0) {
 		goto failed;
 	}

@@ -159,7 +159,8 @@ must_not_loop(struct sqlconn *c, const struct mailaddr *address,
 }
 
 static int
-must_have_room(struct sqlconn *c, int64_t alias, struct fail *f)
+must_have_room(
+    const struct embedded *e, struct sqlconn *c, int64_t alias, struct fail *f)
 {
 	sqlite3_stmt *st = NULL;
 	int64_t n;
@@ -175,9 +176,9 @@ must_have_room(struct sqlconn *c, int64_t alias, struct fail *f)
 	}
 	n = sqlite3_column_int64(st, 0);
 	(void)sqlite3_reset(st);
-	if (n >= DIRECTORY_TARGETS_MAX) {
+	if (n >= e->targets_max) {
 		return fail_set(f, FAIL_LIMIT,
-		    "an alias has at most %d targets", DIRECTORY_TARGETS_MAX);
+		    "an alias has at most %u targets", e->targets_max);
 	}
 	return 0;
 }
@@ -223,7 +224,7 @@ embedded_alias_add(void *b, const struct mailaddr *address,
 	if (embedded_must_be_ours(c, address, f) == 0
 	    && must_not_loop(c, address, target, f) == 0
 	    && alias_row_for(c, address, &alias, f) == 0
-	    && must_have_room(c, alias, f) == 0) {
+	    && must_have_room(e, c, alias, f) == 0) {
 		rc = embedded_add_target(c, alias, target, f);
 	}
 	return embedded_end(e, &c, rc, f);

@@ -41,6 +41,7 @@ struct embedded {
 	char *path;		/* of directory.db */
 	const char *separators; /* borrowed from the configuration */
 	int busy_ms;
+	unsigned targets_max; /* of one alias */
 
 	struct lock lock;
 	pthread_cond_t given; /* with `lock`: a connection came back */

@@ -2,7 +2,7 @@
  * resolve: follow an address to the accounts behind it, breadth first.
  *
  * `todo` holds each address to look at once; `seen` makes an alias that leads
- * back to itself harmless.  Both are bounded by DIRECTORY_RCPT_MAX.
+ * back to itself harmless.  Both are bounded by `rcpts_max`.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -32,10 +32,10 @@ struct resolution {
 static const struct sv postmaster = {"postmaster", 10};
 
 static int
-too_many(struct fail *f)
+too_many(const struct resolution *r, struct fail *f)
 {
-	return fail_set(f, FAIL_LIMIT, "address leads to over %d others",
-	    DIRECTORY_RCPT_MAX);
+	return fail_set(f, FAIL_LIMIT, "address leads to over %u others",
+	    directory_rcpts_max(r->d));
 }
 
 /* False when it was there already. */
@@ -54,8 +54,8 @@ push_step(struct resolution *r, const struct mailaddr *address,
 	if (!mark_seen(r, mailaddr_sv(address))) {
 		return 0;
 	}
-	if (r->n_todo >= DIRECTORY_RCPT_MAX) {
-		return too_many(f);
+	if (r->n_todo >= directory_rcpts_max(r->d)) {
+		return too_many(r, f);
 	}
 	if (depth > DIRECTORY_DEPTH_MAX) {
 		return fail_set(f, FAIL_LIMIT, "aliases over %d deep at %s",

@@ -261,9 +261,11 @@ write_tagged(struct command *cmd, struct sv tag)
 static void
 count_bad(struct imap *im, enum reply_status status)
 {
+	uint64_t max = imapd.set->imap_errors;
+
 	if (status != REPLY_BAD) {
 		im->bad = 0;
-	} else if (++im->bad >= IMAPD_BAD_MAX) {
+	} else if (++im->bad >= max && max != 0) {
 		session_bye(im, "", "Too many wrong commands");
 	}
 }

@@ -32,5 +32,4 @@ enum {
 	IMAPD_LITERAL = 65536,		/* after login; messages apart */
 	IMAPD_MESSAGE_MEMORY = 1 << 20, /* of an APPEND, in memory */
 	IMAPD_SKIP = 1 << 20,		/* of a refused literal on its way */
-	IMAPD_BAD_MAX = 20, /* wrong commands in a row end a session */
 };

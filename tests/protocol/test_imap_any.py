@@ -243,6 +243,15 @@ def test_too_many_wrong_commands_end_the_session(imap):
     assert imap.read_to_end().count(b"* BYE ") == 1
 
 
+def test_imap_errors_sets_how_many(make_server):
+    server = make_server({"imap.errors": 2})
+    account = server.add_account()
+    with server.imap(account) as c:
+        c.bad("XYZZY")
+        c.send(b"a XYZZY\r\n")
+        assert c.read_to_end().count(b"* BYE ") == 1
+
+
 def test_bare_lf_ends_a_line_too(imap):
     imap.send(b"a NOOP\n")
     assert imap.line().startswith(b"a OK ")

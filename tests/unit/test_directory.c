@@ -307,6 +307,32 @@ aliases_do_not_loop(void **state)
 }
 
 static void
+targets_are_bounded(void **state)
+{
+	struct fixture *x = *state;
+	struct directory_config config = {.path = x->path, .rcpts_max = 2};
+	struct mailaddr a = addr("all@example.org");
+	struct directory_rcpt *rcpts;
+	enum directory_route route;
+	size_t n;
+
+	assert_int_equal(alias(x, "all@example.org", "ann@example.org"), 0);
+	directory_close(&x->d);
+	assert_int_equal(directory_open(&config, &x->d, &x->f), 0);
+	assert_int_equal(
+	    directory_resolve(x->d, &a, &x->arena, &route, &rcpts, &n, &x->f),
+	    0);
+	assert_int_equal(alias(x, "all@example.org", "bob@example.org"), 0);
+	assert_int_equal(alias(x, "all@example.org", "eve@example.com"), -1);
+	assert_int_equal(x->f.kind, FAIL_LIMIT);
+	/* The address itself counts among the places. */
+	assert_int_equal(
+	    directory_resolve(x->d, &a, &x->arena, &route, &rcpts, &n, &x->f),
+	    -1);
+	assert_int_equal(x->f.kind, FAIL_LIMIT);
+}
+
+static void
 aliases_are_bounded(void **state)
 {
 	struct fixture *x = *state;
@@ -525,6 +551,7 @@ main(void)
 	    TEST(mail_finds_accounts_subaddresses_and_aliases),
 	    TEST(an_account_gets_one_copy),
 	    TEST(aliases_do_not_loop),
+	    TEST(targets_are_bounded),
 	    TEST(aliases_are_bounded),
 	    TEST(an_alias_is_removed_with_its_last_target),
 	    TEST(the_catch_all_takes_what_nobody_else_does),
