@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "store/check_priv.h"
 #include "store/journal_priv.h"
+#include "store/packs_priv.h"
 
 /* ---- the journal ---- */
 
@@ -171,6 +172,23 @@ check_generations(const struct check *c, struct fail *f)
 	return rc;
 }
 
+/* ---- packs ---- */
+
+static int
+check_packs(const struct check *c, struct fail *f)
+{
+	uint64_t missing;
+
+	if (packs_check(c->account, c->repair, &missing, f) != 0) {
+		return -1;
+	}
+	if (missing != 0) {
+		check_report(c, "pack/: %llu digests are missing or damaged",
+		    (unsigned long long)missing);
+	}
+	return 0;
+}
+
 /* ---- all ---- */
 
 int
@@ -183,7 +201,7 @@ account_check(struct account *account, bool repair,
 	int rc;
 
 	if (check_journal(&c, f) != 0 || check_snapshots(&c, f) != 0
-	    || check_generations(&c, f) != 0
+	    || check_generations(&c, f) != 0 || check_packs(&c, f) != 0
 	    || freeze_take(account, &z, f) != 0) {
 		return -1;
 	}

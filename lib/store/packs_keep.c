@@ -1,5 +1,6 @@
 /*
- * Making packs of what is about to be collected, and of other packs.
+ * Making packs of what is about to be collected, of other packs, and of
+ * messages whose digest was lost.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -8,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "mail/digest.h"
 #include "store/checkpoint_priv.h"
 #include "store/journal_priv.h"
 #include "store/packs_priv.h"
@@ -18,12 +20,7 @@ enum {
 	FRESH_MAX = 16 * 1024 * 1024, /* octets of digests taken from segments
 				       * into one pack */
 	SHRINKS = 4,		      /* to about this part, when packed */
-};
-
-/* A digest that some message has, by place; or where it is to be written. */
-struct want {
-	place_t place;
-	uint64_t mbox;
+	MEND_MAX = 64 * 1024 * 1024,  /* octets of a message that is read */
 };
 
 /* One found in a segment: its octets in `fresh`. */
@@ -35,8 +32,8 @@ struct found_digest {
 struct keeper {
 	struct account *account;
 	struct fs *fs;
-	struct want *want; /* of the whole account, by place */
-	size_t n_want;
+	struct wants wants;	/* of the whole account, by place */
+	bool mend;		/* make anew what is lost, from the messages */
 	struct seg_name *names; /* of segments, ascending */
 	size_t n_names;
 	struct packset *set;
@@ -47,120 +44,10 @@ struct keeper {
 	struct buf fresh;
 	place_t fresh_end; /* behind the places that were looked at */
 
+	struct buf mended;    /* the digest made last */
 	char path[PATH_SIZE]; /* below tmp/, of what is being made */
 	uint64_t lost;	      /* digests that are damaged */
 };
-
-/* ---- what is wanted ---- */
-
-static int
-by_place(const void *pa, const void *pb)
-{
-	const struct want *a = pa;
-	const struct want *b = pb;
-
-	if (a->place != b->place) {
-		return a->place < b->place ? -1 : 1;
-	}
-	return a->mbox < b->mbox ? -1 : a->mbox > b->mbox;
-}
-
-static int
-by_mbox(const void *pa, const void *pb)
-{
-	const struct want *a = pa;
-	const struct want *b = pb;
-
-	if (a->mbox != b->mbox) {
-		return a->mbox < b->mbox ? -1 : 1;
-	}
-	return a->place < b->place ? -1 : a->place > b->place;
-}
-
-static void
-want_add(struct keeper *k, uint64_t mbox, const struct msg *m)
-{
-	if (m->digest_at != 0) {
-		k->want[k->n_want++] =
-		    (struct want){.place = m->digest_at, .mbox = mbox};
-	}
-}
-
-/* Copies share a digest: it goes with the oldest mailbox that shows one. */
-static void
-want_unique(struct keeper *k)
-{
-	size_t n = 0;
-
-	if (k->n_want != 0) {
-		qsort(k->want, k->n_want, sizeof(*k->want), by_place);
-	}
-	for (size_t i = 0; i < k->n_want; i++) {
-		if (n == 0 || k->want[n - 1].place != k->want[i].place) {
-			k->want[n++] = k->want[i];
-		}
-	}
-	k->n_want = n;
-}
-
-/* Of all that lives, and of all that could be brought back. */
-static int
-want_all(struct keeper *k, const struct view *v, struct fail *f)
-{
-	size_t most = 0;
-	void *room;
-
-	for (uint32_t i = 0; i < v->boxes.n; i++) {
-		const struct box *b = view_box(v, i);
-
-		most += b != NULL ? (size_t)b->msgs.n + b->graves.n : 0;
-	}
-	if (try_alloc((most + 1) * sizeof(*k->want), &room, f) != 0) {
-		return -1;
-	}
-	k->want = room;
-	for (uint32_t i = 0; i < v->boxes.n; i++) {
-		const struct box *b = view_box(v, i);
-
-		for (uint32_t n = 0; b != NULL && n < b->msgs.n; n++) {
-			want_add(k, b->pub.id, vec_at(&b->msgs, n));
-		}
-		for (uint32_t n = 0; b != NULL && n < b->graves.n; n++) {
-			const struct grave *g = vec_at(&b->graves, n);
-
-			want_add(k, b->pub.id, &g->msg);
-		}
-	}
-	want_unique(k);
-	return 0;
-}
-
-/* Position of the first want at or behind `place`. */
-static size_t
-want_from(const struct keeper *k, place_t place)
-{
-	size_t lo = 0;
-	size_t hi = k->n_want;
-
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (k->want[mid].place < place) {
-			lo = mid + 1;
-		} else {
-			hi = mid;
-		}
-	}
-	return lo;
-}
-
-static bool
-is_wanted(const struct keeper *k, place_t place)
-{
-	size_t i = want_from(k, place);
-
-	return i < k->n_want && k->want[i].place == place;
-}
 
 /* ---- what the segments have ---- */
 
@@ -169,7 +56,7 @@ fresh_take(struct keeper *k, const struct record *rec)
 {
 	struct rec_add add;
 
-	if (rec->type != RECORD_ADD || !is_wanted(k, rec->place)
+	if (rec->type != RECORD_ADD || wants_find(&k->wants, rec->place) == NULL
 	    || !rec_add_read(rec->body, &add) || add.digest.len == 0
 	    || add.digest.len > STORE_DIGEST_MAX) {
 		return;
@@ -247,6 +134,48 @@ by_found(const void *pa, const void *pb)
 	return a->place < b->place ? -1 : a->place > b->place;
 }
 
+/* All of a message, if it is there and not too large. */
+static bool
+message_read(struct keeper *k, const struct msg *m, char *to, struct fail *f)
+{
+	uint64_t done = 0;
+	ssize_t n = 1;
+	int fd;
+
+	if (msg_open(k->account, m, &fd, f) != 0) {
+		return false;
+	}
+	while (n > 0 && done < m->size) {
+		n = fs_pread(k->fs, fd, to + done, m->size - done, done);
+		done += n > 0 ? (uint64_t)n : 0;
+	}
+	msg_close(k->account, &fd);
+	return done == m->size;
+}
+
+/* From the message that has it: 1, or 0. */
+static int
+digest_mend(struct keeper *k, place_t place, struct sv *out, struct fail *f)
+{
+	const struct want *w = wants_find(&k->wants, place);
+	struct fail ignored;
+	void *octets;
+
+	if (w == NULL || w->msg->size > MEND_MAX) {
+		return 0;
+	}
+	if (try_alloc(w->msg->size + 1, &octets, f) != 0) {
+		return -1;
+	}
+	buf_clear(&k->mended);
+	if (message_read(k, w->msg, octets, &ignored)) {
+		(void)digest_build(sv_make(octets, w->msg->size), &k->mended);
+	}
+	free(octets);
+	*out = buf_sv(&k->mended);
+	return out->len != 0 && out->len <= STORE_DIGEST_MAX;
+}
+
 /* 1: here it is, 0: nowhere, -1. */
 static int
 digest_at(struct keeper *k, place_t place, struct sv *out, struct fail *f)
@@ -264,6 +193,9 @@ digest_at(struct keeper *k, place_t place, struct sv *out, struct fail *f)
 	}
 	int rc = pack_finder_get(k->finder, place, out, &bad, f);
 
+	if (rc == 0 && k->mend) {
+		return digest_mend(k, place, out, f);
+	}
 	k->lost += bad;
 	return rc;
 }
@@ -274,7 +206,8 @@ digest_at(struct keeper *k, place_t place, struct sv *out, struct fail *f)
 static bool
 is_stale(const struct keeper *k, const struct pack *p)
 {
-	uint64_t wanted = want_from(k, p->name.hi) - want_from(k, p->name.lo);
+	uint64_t wanted = wants_from(&k->wants, p->name.hi)
+			  - wants_from(&k->wants, p->name.lo);
 
 	return wanted < p->n / 2;
 }
@@ -318,8 +251,8 @@ static int
 write_wanted(struct keeper *k, struct pack_writer *w,
     const struct pack_name *name, struct fail *f)
 {
-	size_t from = want_from(k, name->lo);
-	size_t n = want_from(k, name->hi) - from;
+	size_t from = wants_from(&k->wants, name->lo);
+	size_t n = wants_from(&k->wants, name->hi) - from;
 	struct want *order = NULL;
 	void *room;
 	int rc = 0;
@@ -331,8 +264,8 @@ write_wanted(struct keeper *k, struct pack_writer *w,
 		return -1;
 	}
 	order = room;
-	memcpy(order, k->want + from, n * sizeof(*order));
-	qsort(order, n, sizeof(*order), by_mbox);
+	memcpy(order, k->wants.want + from, n * sizeof(*order));
+	qsort(order, n, sizeof(*order), want_by_mbox);
 	for (size_t i = 0; rc >= 0 && i < n; i++) {
 		struct sv digest;
 
@@ -391,6 +324,16 @@ publish(struct keeper *k, const struct pack_name *name, struct fail *f)
 	return rc != 0 ? fail_err(f, -rc, "rename to %s", path) : 0;
 }
 
+/* Of two that span the same the one with the higher number stays. */
+static void
+random_above(struct pack_name *name, const struct pack_name *old)
+{
+	if (name->lo == old->lo && name->hi == old->hi
+	    && name->random <= old->random) {
+		name->random = old->random + 1 + (name->random >> 32);
+	}
+}
+
 /* Of what was found in segments, and of the packs from `first` on. */
 static int
 make_one(struct keeper *k, size_t first, struct fail *f)
@@ -402,6 +345,9 @@ make_one(struct keeper *k, size_t first, struct fail *f)
 	    .random = fs_random(k->fs),
 	};
 
+	if (first < k->set->n) {
+		random_above(&name, &k->set->pack[first]->name);
+	}
 	(void)snprintf(k->path, sizeof(k->path), "tmp/%016llx.pack",
 	    (unsigned long long)name.random);
 	k->lost = 0;
@@ -533,9 +479,10 @@ keeper_deinit(struct keeper *k)
 	pack_finder_free(&k->finder);
 	packset_unref(&k->set);
 	free(k->names);
-	free(k->want);
+	wants_deinit(&k->wants);
 	free(k->found);
 	buf_deinit(&k->fresh);
+	buf_deinit(&k->mended);
 }
 
 int
@@ -549,7 +496,7 @@ packs_keep(struct account *a, uint64_t below, struct fail *f)
 	if (freeze_take(a, &z, f) != 0) {
 		return -1;
 	}
-	if (want_all(&k, z.r.view, f) == 0) {
+	if (wants_init(&k.wants, z.r.view, f) == 0) {
 		for (unsigned i = 0; more && i < KEEP_TRIES;) {
 			rc = keep_some(&k, below, &more, f);
 			if (rc != 0 && f->kind != FAIL_ABSENT) {
@@ -558,10 +505,80 @@ packs_keep(struct account *a, uint64_t below, struct fail *f)
 			i += rc != 0; /* another collector was faster */
 		}
 	}
-	freeze_drop(&z);
 	keeper_deinit(&k);
+	freeze_drop(&z);
 	if (rc != 0 && f->kind == FAIL_ABSENT) {
 		f->kind = FAIL_TEMP;
 	}
+	return rc;
+}
+
+/* ---- checking ---- */
+
+static int
+count_missing(struct keeper *k, uint64_t *missing, struct fail *f)
+{
+	size_t n = wants_from(&k->wants, packset_end(k->set));
+
+	*missing = 0;
+	for (size_t i = 0; i < n; i++) {
+		struct sv digest;
+		bool bad;
+		int rc = pack_finder_get(
+		    k->finder, k->wants.want[i].place, &digest, &bad, f);
+
+		if (rc < 0) {
+			return -1;
+		}
+		*missing += rc == 0;
+	}
+	return 0;
+}
+
+/* One pack in the place of all, with what is missing made anew. */
+static int
+mend_all(struct keeper *k, struct fail *f)
+{
+	struct account *a = k->account;
+
+	k->mend = true;
+	k->fresh_end = packset_end(k->set);
+	return make_one(k, 0, f) != 0
+		       || store_sync_path(a->store, a->dir, "pack", f) != 0
+		       || look(k, f) != 0 || remove_spanned(k, f) != 0
+		   ? -1
+		   : 0;
+}
+
+static int
+check_once(struct keeper *k, bool mend, uint64_t *missing, struct fail *f)
+{
+	if (look(k, f) != 0 || count_missing(k, missing, f) != 0) {
+		return -1;
+	}
+	return *missing != 0 && mend ? mend_all(k, f) : 0;
+}
+
+int
+packs_check(struct account *a, bool mend, uint64_t *missing, struct fail *f)
+{
+	struct keeper k = {.account = a, .fs = a->store->fs};
+	struct freeze z;
+	int rc = -1;
+
+	*missing = 0;
+	if (freeze_take(a, &z, f) != 0) {
+		return -1;
+	}
+	if (wants_init(&k.wants, z.r.view, f) == 0) {
+		for (unsigned i = 0; rc != 0 && i < KEEP_TRIES; i++) {
+			rc = check_once(&k, mend, missing, f);
+			if (rc != 0 && f->kind != FAIL_ABSENT) {
+				break;
+			}
+		}
+	}
+	keeper_deinit(&k);
+	freeze_drop(&z);
 	return rc;
 }

@@ -52,9 +52,36 @@ void pack_finder_free(struct pack_finder **p);
 int pack_finder_get(struct pack_finder *p, place_t place, struct sv *out,
     bool *bad, struct fail *f) MUST_CHECK;
 
+/* A digest that some message has.  Copies share one: it goes with the oldest
+ * mailbox that shows it. */
+struct want {
+	place_t place;
+	uint64_t mbox;
+	const struct msg *msg; /* borrowed from the view */
+};
+
+/* Those of all that lives, and of all that could be brought back. */
+struct wants {
+	struct want *want; /* by place */
+	size_t n;
+};
+int wants_init(
+    struct wants *w, const struct view *v, struct fail *f) MUST_CHECK;
+void wants_deinit(struct wants *w);
+/* Index of the first at or behind `place`. */
+size_t wants_from(const struct wants *w, place_t place);
+const struct want *wants_find(const struct wants *w, place_t place);
+/* For qsort(): by mailbox, then by place. */
+int want_by_mbox(const void *a, const void *b);
+
 /*
  * Every digest of the account whose record is in a segment numbered below
  * `below` is in a pack, and that on disk.  Removes packs that are spanned.
  * FAIL_LIMIT: no room.
  */
 int packs_keep(struct account *a, uint64_t below, struct fail *f) MUST_CHECK;
+
+/* Messages and graves whose digest should be in a pack and is not; with `mend`
+ * it is made anew from the message, if that is there. */
+int packs_check(
+    struct account *a, bool mend, uint64_t *missing, struct fail *f) MUST_CHECK;

@@ -134,7 +134,8 @@ audit_digest(
 			    "(5) account %u UID %u: no digest: %s", d->a,
 			    msg->uid, f.text);
 		}
-	} else if (!sv_eq(got, buf_sv(&want))) {
+	} else if (!d->w->repaired && !sv_eq(got, buf_sv(&want))) {
+		/* A repair makes real ones. */
 		violation(&d->w->oracle,
 		    "(1) account %u UID %u: not the digest of message %u", d->a,
 		    msg->uid, k);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mail/digest.h"
 #include "store/collect_priv.h"
 #include "store/packs_priv.h"
 #include "store_fixture.h"
@@ -499,6 +500,119 @@ damaged_and_missing_packs_fail_nothing(void **state)
 }
 
 static void
+message_of(unsigned i, struct buf *text, struct buf *digest)
+{
+	buf_clear(text);
+	buf_clear(digest);
+	buf_addf(text, "Subject: number %u\r\nFrom: a%u@b.example\r\n\r\nx\r\n",
+	    i, i * 7);
+	(void)digest_build(buf_sv(text), digest);
+}
+
+static void
+append_real(struct account *a, unsigned n)
+{
+	struct buf text = {.len = 0};
+	struct buf digest = {.len = 0};
+
+	for (unsigned i = 0; i < n; i++) {
+		struct msg_attrs attrs = {0};
+		struct appended out;
+		struct fail f = {0};
+
+		message_of(i, &text, &digest);
+		struct msg_source source = {
+		    .body = buf_sv(&text), .fd = -1, .digest = buf_sv(&digest)};
+
+		OK(account_append(a, INBOX, &source, &attrs, 1, &out, &f));
+		uidset_deinit(&out.uids);
+	}
+	buf_deinit(&text);
+	buf_deinit(&digest);
+}
+
+static void
+count_lines(void *arg, const char *text)
+{
+	unsigned *n = arg;
+
+	*n += strncmp(text, "pack/: ", 7) == 0;
+}
+
+/* The middle of each pack; the end of each too if `ends`. */
+static void
+damage_packs(struct account *a, bool ends)
+{
+	struct packset *s;
+	struct fail f = {0};
+
+	OK(packset_get(a, true, &s, &f));
+	for (size_t i = 0; i < s->n; i++) {
+		char path[PACK_PATH_SIZE];
+
+		pack_path(&s->pack[i]->name, path);
+		int fd = fs_open(a->store->fs, a->dir, path, O_WRONLY, 0);
+
+		assert_int_equal(pwrite(fd, "damage", 6, 100), 6);
+		if (ends) {
+			assert_int_equal(pwrite(fd, "damage", 6,
+					     (off_t)s->pack[i]->size - 9),
+			    6);
+		}
+		fs_close(a->store->fs, &fd);
+	}
+	packset_unref(&s);
+}
+
+static void
+repair_makes_lost_digests_anew(void **state)
+{
+	struct fixture *x = *state;
+	struct account *a;
+	struct buf text = {.len = 0};
+	struct buf want = {.len = 0};
+	struct fail f = {0};
+
+	settings(x);
+	a = fixture_account(x, ALICE);
+	append_real(a, 600);
+	collect(a);
+	collect(a);
+	for (unsigned round = 0; round < 2; round++) {
+		unsigned lines = 0;
+
+		damage_packs(a, round == 1);
+		OK(account_check(a, false, count_lines, &lines, &f));
+		assert_int_equal(lines, 1);
+		OK(account_check(a, true, count_lines, &lines, &f));
+		assert_int_equal(lines, 2);
+		OK(account_check(a, false, count_lines, &lines, &f));
+		assert_int_equal(lines, 2);
+		account_close(&a);
+		fixture_reopen(x);
+		count_opens(x);
+		a = fixture_account(x, ALICE);
+		struct view *v = fixture_view(a);
+		const struct mbox *m = view_mbox_by_id(v, INBOX);
+		struct digest_reader *r = digest_reader_new(a, v, m);
+
+		for (uint32_t i = 0; i < 600; i++) {
+			struct sv got;
+
+			OK(digest_reader_get(r, mbox_msg(m, i), &got, &f));
+			message_of(i, &text, &want);
+			assert_true(sv_eq(got, buf_sv(&want)));
+		}
+		assert_int_equal(messages_opened, 0);
+		digest_reader_free(&r);
+		view_unref(&v);
+	}
+	buf_deinit(&text);
+	buf_deinit(&want);
+	account_close(&a);
+}
+
+static void
 a_reader_finds_what_is_packed_below_it(void **state)
 {
 	struct fixture *x = *state;
@@ -564,6 +678,7 @@ main(void)
 	    WITH_STORE(packs_stay_few_and_are_seldom_written_again),
 	    WITH_STORE(what_is_purged_leaves_the_packs),
 	    WITH_STORE(damaged_and_missing_packs_fail_nothing),
+	    WITH_STORE(repair_makes_lost_digests_anew),
 	    WITH_STORE(a_reader_finds_what_is_packed_below_it),
 	};
 
