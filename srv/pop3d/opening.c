@@ -1,5 +1,7 @@
 #include "pop3d/opening.h"
 
+#include <sys/stat.h>
+
 #include "base/block.h"
 #include "base/mem.h"
 #include "base/utf8.h"
@@ -40,6 +42,22 @@ opening_next(
 	return 0;
 }
 
+/* A file of another size is not what was stored, and no part of it is sent. */
+static int
+check_size(int fd, uint64_t size, struct fail *f)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) != 0) {
+		return fail_sys(f, "a message file");
+	}
+	return (uint64_t)st.st_size == size
+		   ? 0
+		   : fail_set(f, FAIL_CORRUPT,
+		       "the file has %lld octets instead of %llu",
+		       (long long)st.st_size, (unsigned long long)size);
+}
+
 static int
 read_up_to(int fd, uint64_t want, struct buf *to, struct fail *f)
 {
@@ -74,7 +92,7 @@ opening_read(int fd, uint64_t size, bool ascii, struct buf *out,
 	struct buf made = {.data = NULL};
 	size_t header = 0;
 
-	if (read_up_to(fd, want, out, f) != 0) {
+	if (check_size(fd, size, f) != 0 || read_up_to(fd, want, out, f) != 0) {
 		return -1;
 	}
 	while (ascii && (header = whole_header(buf_sv(out), want == size)) == 0

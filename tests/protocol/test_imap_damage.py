@@ -4,6 +4,8 @@ import os
 
 import pytest
 
+from harness.wire import Closed
+
 MESSAGE = b"From: a@example.org\r\nSubject: hello %d\r\n\r\nbody %d\r\n"
 
 
@@ -65,6 +67,62 @@ def test_a_damaged_message_can_be_copied_from_and_expunged(broken):
     c.ok("STORE 2 +FLAGS.SILENT (\\Deleted)")
     assert c.ok("EXPUNGE").one("EXPUNGE")[0] == 2
     assert c.ok("FETCH 1:2 BODY.PEEK[]").fetch().keys() == {1, 2}
+
+
+@pytest.mark.parametrize("size", [None, 0, 10, 10000])
+def test_pop3_and_the_check_of_a_damaged_file(make_server, size):
+    """-ERR for this one, the others as ever, and it can be deleted."""
+    server = make_server()
+    account = server.add_account()
+    with server.imap(account) as c:
+        for n in range(3):
+            c.append("INBOX", MESSAGE % (n, n))
+    [path] = [f for f in
+              glob.glob(f"{server.home}/store/accounts/*/*/box/*/*")
+              if b"hello 1" in open(f, "rb").read()]
+    if size is None:
+        os.unlink(path)
+    else:
+        os.truncate(path, size)
+    check = server.msadm("account", "check", account.address, check=False)
+    assert check.returncode == 1
+    assert os.path.basename(path) in check.stdout + check.stderr
+    with server.pop3(account) as c:
+        assert c.ok("STAT").startswith(b"3 ")
+        c.multi("UIDL")
+        for n in (1, 3):
+            assert c.retr(n) == MESSAGE % (n - 1, n - 1)
+        for command in ("RETR 2", "TOP 2 1"):
+            try:
+                said = c.cmd(command)
+                assert said.startswith(b"-ERR"), said
+            except Closed:
+                # It had begun to send when the file ended.
+                c = server.pop3(account)
+        c.ok("DELE 2")
+        c.ok("QUIT")
+    with server.pop3(account) as c:
+        assert [c.retr(n) for n in (1, 2)] \
+            == [MESSAGE % (n, n) for n in (0, 2)]
+
+
+@pytest.mark.parametrize("command", [
+    "COPY 1:3 x", "MOVE 1:3 x", "SEARCH TEXT hello", "SEARCH HEADER X-Y z",
+    "FETCH 1:3 RFC822", "FETCH 1:3 BODY.PEEK[1.MIME]",
+    "FETCH 1:3 BODY.PEEK[HEADER.FIELDS (X-Y)]", "STORE 1:3 +FLAGS ($x)"])
+def test_every_command_meets_a_file_that_is_gone(broken, command):
+    c, files = broken
+    c.ok("CREATE x")
+    os.unlink(files[1])
+    assert c.cmd(command).status in ("OK", "NO")
+    # The two that are whole are there still, in either mailbox.
+    whole = 0
+    for box in ("INBOX", "x"):
+        c.ok(f"SELECT {box}")
+        result = c.cmd("FETCH 1:* BODY.PEEK[]")
+        whole += len({d["BODY[]"] for d in result.fetch().values()
+                      if "BODY[]" in d})
+    assert whole == (4 if command.startswith("COPY") else 2)
 
 
 def test_a_journal_overwritten_with_rubbish(make_server):
