@@ -22,7 +22,7 @@
 
 static const struct workload *const loads[] = {&imap_login_load,
     &imap_noop_load, &imap_append_load, &imap_command_load, &lmtp_load,
-    &pop3_retr_load, &flush_load};
+    &smtp_load, &submission_load, &pop3_retr_load, &flush_load};
 
 enum option_id {
 	OPT_HOST = 256,

@@ -117,6 +117,22 @@ class Rows:
     def lmtp_20_10(self):
         return self._lmtp(20, 10)
 
+    # Between users of the server, by smtpd, which hands over to lmtpd.
+    def _submit(self, workload, port, size):
+        if not self.server.receives:
+            return None
+        return rate(self.load(workload, port, users=100, connections=20,
+                              size=size, seconds=self.sizes.seconds))
+
+    def smtp_25_20(self):
+        return self._submit("smtp", "smtp", 4096)
+
+    def submission_20(self):
+        return self._submit("submission", "submission", 4096)
+
+    def submission_20_large(self):
+        return self._submit("submission", "submission", 3 << 20)
+
     def _append(self, connections):
         return rate(self.load("imap-append", "imap", first=100, users=20,
                               connections=connections,
@@ -128,9 +144,9 @@ class Rows:
     def append_20(self):
         return self._append(20)
 
-    def _traced(self, connections):
+    def _traced(self, connections, workload="lmtp", port="lmtp"):
         def deliver(count):
-            self.load("lmtp", "lmtp", users=100, connections=connections,
+            self.load(workload, port, users=100, connections=connections,
                       count=count)
         path = os.path.join(self.scratch, "strace")
         deliver(50)
@@ -150,6 +166,14 @@ class Rows:
 
     def traced_20(self):
         return self._traced(20)
+
+    def traced_smtp(self):
+        return (self._traced(1, "smtp", "smtp")
+                if self.server.receives else None)
+
+    def traced_submission(self):
+        return (self._traced(1, "submission", "submission")
+                if self.server.receives else None)
 
     # --- sessions ---------------------------------------------------------
     def logins(self):
@@ -297,6 +321,15 @@ FIGURES = [
     Figure("traced_20", "calls", "System calls a delivery, 20 connections",
            "", more=False),
     Figure("traced_20", "flushes", "  flushes", "", more=False),
+    *_rated("smtp_25_20", "SMTP, 20 connections", "messages"),
+    *_rated("submission_20", "Submission, 20 connections", "messages"),
+    *_rated("submission_20_large", "  of 3 MiB", "messages"),
+    Figure("traced_smtp", "calls", "System calls a message, SMTP", "",
+           more=False),
+    Figure("traced_smtp", "flushes", "  flushes", "", more=False),
+    Figure("traced_submission", "calls", "System calls a message, submission",
+           "", more=False),
+    Figure("traced_submission", "flushes", "  flushes", "", more=False),
     *_rated("append_1", "APPEND, 1 connection", "messages"),
     *_rated("append_20", "APPEND, 20 connections", "messages"),
     *_rated("logins", "IMAP login and logout, 20 connections", "logins"),
@@ -313,5 +346,6 @@ FIGURES = [
     Figure("idle_tls", "kib", "  with TLS", "KiB", more=False),
 ]
 # The same in every round, or possible in the first one alone.
-ONCE = {"traced_1", "traced_20", "flags_first", "envelope_first",
+ONCE = {"traced_1", "traced_20", "traced_smtp", "traced_submission",
+        "flags_first", "envelope_first",
         "bodystructure_first"}

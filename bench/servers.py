@@ -1,7 +1,7 @@
 """The servers that `bench/run` measures, each started by hand under one
 directory, listening on loopback only, with users u00000@example.org and on.
 
-A server has: name, home, pid, port(kind), start(), stop(), and
+A server has: name, home, pid, receives, port(kind), start(), stop(), and
 add_users(n, password).
 """
 import grp
@@ -29,6 +29,7 @@ def user(n):
 class Postroom:
     """Ours, with the settings that it comes with."""
     name = "postroom"
+    receives = True  # by SMTP
 
     def __init__(self, home, build):
         self.home = home
@@ -155,6 +156,7 @@ service imap {{
 class Dovecot:
     """Dovecot 2.3 of Debian, as its makers advise."""
     name = "dovecot"
+    receives = False
     more = ""
 
     def __init__(self, home, connections):

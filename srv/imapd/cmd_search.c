@@ -52,7 +52,8 @@ find(struct search *s, struct matcher *matcher)
 					return;
 				}
 			}
-			if (seq % YIELD_EVERY == 0) {
+			if (seq % YIELD_EVERY == 0
+			    || matcher_has_read(matcher)) {
 				park_yield(&im->s);
 			}
 		}

@@ -470,6 +470,12 @@ match(struct matcher *m, const struct node *n)
 }
 
 bool
+matcher_has_read(const struct matcher *m)
+{
+	return m->turned;
+}
+
+bool
 matcher_match(struct matcher *m, uint32_t seq, const struct msg *msg)
 {
 	m->seq = seq;

@@ -29,6 +29,9 @@ void matcher_deinit(struct matcher *m);
 /* Ranges outside of which nothing can match. */
 const struct imap_set *matcher_range(const struct matcher *m);
 
+/* Did the last message take more than its state? */
+bool matcher_has_read(const struct matcher *m);
+
 /* `msg` is tell_msg() of the number.  A message that cannot be read does not
  * match, and is logged. */
 bool matcher_match(struct matcher *m, uint32_t seq, const struct msg *msg);
