@@ -13,6 +13,7 @@
 #include "mail/encoded.h"
 #include "mail/extract.h"
 #include "mail/header.h"
+#include "mail/html.h"
 
 /* A search through one text that comes in pieces. */
 struct scan {
@@ -235,11 +236,42 @@ search_all_fields(const struct search_key *k, struct sv header)
 	return found;
 }
 
+/* HTML is searched as it stands, and as people see it. */
+struct html_scan {
+	struct html_text html;
+	struct buf text;
+	struct scan scan;
+};
+
+static void
+html_scan_piece(struct html_scan *h, struct sv piece)
+{
+	html_text_put(&h->html, piece, &h->text);
+	scan_text(&h->scan, buf_sv(&h->text));
+	buf_clear(&h->text);
+}
+
+static void
+html_scan_last(struct html_scan *h)
+{
+	html_text_finish(&h->html, &h->text);
+	scan_text(&h->scan, buf_sv(&h->text));
+}
+
+static void
+html_scan_end(struct html_scan *h)
+{
+	buf_deinit(&h->text);
+	scan_end(&h->scan);
+}
+
 static bool
 search_leaf(
     const struct search_key *k, const struct mime *m, const struct mime_part *p)
 {
+	bool html = sv_eq_nocase(p->subtype, SV("html"));
 	struct buf piece = {.len = 0};
+	struct html_scan seen = {.scan = {.found = false}};
 	struct extract e;
 	struct scan s;
 
@@ -249,14 +281,22 @@ search_leaf(
 		return false;
 	}
 	scan_begin(&s, k);
-	while (!s.found && extract_next(&e, &piece)) {
+	scan_begin(&seen.scan, k);
+	while (!s.found && !seen.scan.found && extract_next(&e, &piece)) {
 		scan_text(&s, buf_sv(&piece));
+		if (html) {
+			html_scan_piece(&seen, buf_sv(&piece));
+		}
 		buf_clear(&piece);
 	}
+	if (html) {
+		html_scan_last(&seen);
+	}
 	scan_end(&s);
+	html_scan_end(&seen);
 	extract_deinit(&e);
 	buf_deinit(&piece);
-	return s.found;
+	return s.found || seen.scan.found;
 }
 
 bool

@@ -47,7 +47,8 @@ bool search_address_header(
     const struct search_key *k, struct sv header, struct sv name) MUST_CHECK;
 
 /*
- * SEARCH BODY: in the decoded text of all text parts, in the MIME headers of
+ * SEARCH BODY: in the decoded text of all text parts (of HTML the source, and
+ * what people see of it), in the MIME headers of
  * parts and the headers of messages within; with `whole` (SEARCH TEXT) in the
  * message's own header too.
  */

@@ -133,6 +133,20 @@ def test_search_of_mime_decodes(imap):
     assert imap.ok('SEARCH BODY "QSBoaW"').search() == []
 
 
+def test_search_of_html_as_it_is_seen(imap):
+    imap.append("INBOX", message(
+        "html", body="<p>Viele Gr&uuml;=C3=9Fe<br>\r\naus <b>K=C3=B6</b>ln"
+        "</p>", more="MIME-Version: 1.0\r\n"
+        "Content-Type: text/html; charset=utf-8\r\n"
+        "Content-Transfer-Encoding: quoted-printable\r\n"))
+    imap.ok("NOOP")
+    for text in ("viele grüsse aus köln", "VIELE GRÜSSE", "köln", "<p>viele",
+                 "Gr&uuml;"):
+        key = text.replace("ss", "ß").replace("SS", "ß")
+        r = imap.cmd_literals("SEARCH CHARSET UTF-8 BODY ", key)
+        assert r.search() == [4], text
+
+
 # --- ESEARCH ----------------------------------------------------------------
 def esearch(result):
     items = sexp(result.one("ESEARCH")[1])

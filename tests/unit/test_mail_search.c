@@ -141,6 +141,67 @@ messages_are_searched_by_part(void **state)
 	arena_deinit(&arena);
 }
 
+/* What people see of HTML, and its source. */
+static void
+html_is_searched_as_it_is_seen(void **state)
+{
+	static const char head[] =
+	    "Content-Type: text/html; charset=utf-8\r\n\r\n";
+	static const struct {
+		const char *html, *key;
+		bool found;
+	} rows[] = {
+	    {"<p>two <b>wo</b>rds</p>", "two words", true},
+	    {"<p>two <b>wo</b>rds</p>", "<b>wo</b>", true},
+	    {"<p>two\r\n\twords", "two words", true},
+	    {"one<br>two", "one two", true},
+	    {"one<td>two", "onetwo", false},
+	    {"gr&uuml;&szlig;e",
+		"Gr\xc3\xbc\xc3\x9f"
+		"e",
+		true},
+	    {"gr&#252;&#xDF;e",
+		"gr\xc3\xbc\xc3\x9f"
+		"e",
+		true},
+	    {"a&nbsp;b &#160; c", "a b c", true},
+	    {"fish &amp; chips", "fish & chips", true},
+	    {"fish &amp chips", "fish & chips", true},
+	    {"R&D &unknown; &#0; &;", "r&d &unknown; &#0; &;", true},
+	    {"a < b > c", "a < b > c", true},
+	    {"x<a href=\"a>b\">y</a>z", "xyz", true},
+	    {"x<!-- <p>secret</p> -- > -->y", "x y", true},
+	    {"x<!DOCTYPE html>y", "x y", true},
+	    {"x<style>p{a:b}</style>y", "x y", true},
+	    {"x<SCRIPT a='b'>if (a<b) '</p>'</Script >y", "x y", true},
+	    {"x<style>p", "xp", false},
+	    {"x<verylongnameofanelement>y", "x y", true},
+	    {"hy&shy;phen", "hyphen", true},
+	    {"ends with &eacute", "with \xc3\xa9", true},
+	    {"ends with <", "with <", true},
+	    {"ends with </p", "with", true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct arena arena = {.head = NULL};
+		struct buf text = {.len = 0};
+		struct search_key k;
+		struct mime m;
+
+		buf_add_str(&text, head);
+		buf_add_str(&text, rows[i].html);
+		mime_parse(buf_sv(&text), NULL, &arena, &m);
+		search_key_init(&k, sv_cstr(rows[i].key));
+		if (search_message(&k, &m, false) != rows[i].found) {
+			fail_msg("%s in %s", rows[i].key, rows[i].html);
+		}
+		search_key_deinit(&k);
+		arena_deinit(&arena);
+		buf_deinit(&text);
+	}
+}
+
 /* Over the border of two chunks, and cut in a character. */
 static void
 long_texts_are_searched_in_pieces(void **state)
@@ -178,6 +239,7 @@ main(void)
 	    cmocka_unit_test(fields_are_searched_decoded),
 	    cmocka_unit_test(addresses_are_searched_as_they_mean),
 	    cmocka_unit_test(messages_are_searched_by_part),
+	    cmocka_unit_test(html_is_searched_as_it_is_seen),
 	    cmocka_unit_test(long_texts_are_searched_in_pieces),
 	};
 
