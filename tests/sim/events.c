@@ -89,14 +89,15 @@ world_mend(struct world *w)
 	}
 }
 
-static void
-power_loss(struct world *w)
+void
+event_power(struct world *w)
 {
 	enum simloss how = (enum simloss)rng_below(&w->rng, 3);
 
 	if (rng_chance(&w->rng, 500)) {
 		how = LOSS_MIXED;
 	}
+	w->power_at = 0;
 	lose_power(w, how);
 	world_audit(w);
 	for (unsigned n = (unsigned)rng_range(&w->rng, 1, WORLD_PROCS); n > 0;
@@ -230,7 +231,7 @@ event_run(struct world *w, enum event e)
 		event_alone(w);
 		break;
 	case EVENT_POWER:
-		power_loss(w);
+		event_power(w);
 		break;
 	case EVENT_WRITEBACK:
 		simfs_writeback(w->fs);

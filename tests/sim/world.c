@@ -78,15 +78,33 @@ on_trace(void *arg, struct simproc *p, const char *line)
 
 /* ---- switching ---- */
 
+static bool
+is_flush(enum simop op)
+{
+	return op == SIMOP_SYNC || op == SIMOP_DATASYNC;
+}
+
 static void
-stop_reader(struct world *w, const struct simproc *sim)
+stop_for_others(struct world *w, const struct simproc *sim, unsigned steps)
 {
 	for (unsigned i = 0; i < WORLD_PROCS; i++) {
 		if (w->proc[i] != NULL && w->proc[i]->sim == sim) {
-			w->proc[i]->until =
-			    w->step + rng_range(&w->rng, 20, 300);
+			w->proc[i]->until = w->step + steps;
 		}
 	}
+	task_pause();
+}
+
+/* Before a flush; and the power goes before it goes on. */
+static void
+stop_before_flush(struct world *w, const struct simproc *sim)
+{
+	unsigned steps = (unsigned)rng_range(&w->rng, 20, 150);
+
+	if (w->power_at == 0 && rng_chance(&w->rng, 500)) {
+		w->power_at = w->step + steps;
+	}
+	stop_for_others(w, sim, steps);
 }
 
 static void
@@ -115,11 +133,14 @@ on_step(void *arg, struct simproc *sim, enum simop op)
 			return;
 		}
 	}
+	if (op == SIMOP_DATASYNC && rng_chance(&w->rng, w->flush_stops)) {
+		stop_before_flush(w, sim);
+		return;
+	}
 	/* Long enough in the middle of a read for others to write much. */
 	if (op == SIMOP_READ_TORN
 	    || (op == SIMOP_READ_PAGE && rng_chance(&w->rng, READ_STOPS))) {
-		stop_reader(w, sim);
-		task_pause();
+		stop_for_others(w, sim, (unsigned)rng_range(&w->rng, 20, 300));
 	} else if (op == SIMOP_WAIT
 		   || rng_chance(&w->rng, w->switch_per_mille)) {
 		task_pause();
@@ -130,11 +151,9 @@ static int
 on_call(void *arg, struct simproc *sim, enum simop op, const char *path)
 {
 	struct world *w = arg;
-	bool flush = op == SIMOP_SYNC || op == SIMOP_DATASYNC;
-
 	(void)sim;
 	(void)path;
-	if (!w->flush_fails || !flush || !task_running()) {
+	if (!w->flush_fails || !is_flush(op) || !task_running()) {
 		return 0;
 	}
 	w->flush_fails = false;
@@ -384,8 +403,8 @@ draw_focus(struct world *w)
 		{OP_SUBSCRIBE, 15}, {OP_DELIVER, 20}, {OP_CLOSE, 15}},
 	    [FOCUS_COLLECT] = {{OP_COLLECT, 40}, {OP_DELIVER, 60},
 		{OP_EXPUNGE, 20}, {OP_UNDELETE, 6}, {OP_CHECKPOINT, 10}},
-	    [FOCUS_POWER] = {{OP_APPEND, 40}, {OP_REFRESH, 40}, {OP_FLAGS, 40},
-		{OP_CHECKPOINT, 30}, {OP_DELIVER, 30}, {OP_CLAIM, 20}},
+	    [FOCUS_POWER] = {{OP_APPEND, 60}, {OP_REFRESH, 60}, {OP_FLAGS, 60},
+		{OP_CHECKPOINT, 40}, {OP_CLAIM, 20}},
 	    [FOCUS_RESTORE] = {{OP_APPEND, 40}, {OP_REFRESH, 40},
 		{OP_DELIVER, 40}, {OP_CREATE, 10}},
 	    [FOCUS_TEARS] = {{OP_REFRESH, 80}, {OP_DELIVER, 60},
@@ -395,8 +414,7 @@ draw_focus(struct world *w)
 	    [FOCUS_SNAPSHOTS] = {{EVENT_TIME, 20}},
 	    [FOCUS_COLLECT] = {{EVENT_TIME, 40}, {EVENT_STOP, 12},
 		{EVENT_POWER, 6}},
-	    [FOCUS_POWER] = {{EVENT_POWER, 20}, {EVENT_START, 20},
-		{EVENT_STOP, 10}},
+	    [FOCUS_POWER] = {{EVENT_START, 20}, {EVENT_STOP, 10}},
 	    [FOCUS_RESTORE] = {{EVENT_SAVE, 15}, {EVENT_RESTORE, 10},
 		{EVENT_START, 10}},
 	    [FOCUS_TEARS] = {{EVENT_START, 20}},
@@ -409,8 +427,10 @@ draw_focus(struct world *w)
 	w->focus = (enum focus)rng_range(&w->rng, 1, FOCUS_COUNT - 1);
 	add_weights(w->weight, ops[w->focus]);
 	add_weights(w->event_weight, events[w->focus]);
+	world_say(w, NULL, "FOCUS %d", (int)w->focus);
 	if (w->focus == FOCUS_POWER) {
-		w->event_per_mille += 30;
+		w->event_per_mille += 10;
+		w->flush_stops = 120;
 	}
 }
 
@@ -511,7 +531,10 @@ run_steps(struct world *w, unsigned steps)
 		(void)proc_start(w);
 	}
 	for (w->step = 0; w->step < steps && !w->failed; w->step++) {
-		if (rng_chance(&w->rng, w->event_per_mille)) {
+		if (w->power_at != 0 && w->power_at <= w->step
+		    && w->alone == NULL) {
+			event_power(w);
+		} else if (rng_chance(&w->rng, w->event_per_mille)) {
 			event_random(w);
 		} else {
 			run_step(w);
@@ -544,6 +567,9 @@ world_run(const struct world_conf *conf, char failure[400])
 	make_accounts(w);
 	steps = conf->steps != 0 ? conf->steps
 				 : (unsigned)rng_range(&w->rng, 300, 2500);
+	if (w->focus == FOCUS_POWER) {
+		steps += 3000;
+	}
 	if (!w->refused) {
 		run_steps(w, steps);
 	}

@@ -118,10 +118,12 @@ struct world {
 	unsigned event_per_mille;
 	unsigned switch_per_mille;
 	unsigned stop_per_mille;
-	bool skewed;	/* clocks of processes differ */
-	bool strict;	/* no call may fail but for a reason of its own */
-	bool full;	/* the disk, now */
-	unsigned fulls; /* how often that changed */
+	unsigned flush_stops; /* of 1000 flushes, that wait for others */
+	unsigned power_at;    /* the step at which it goes; 0: not planned */
+	bool skewed;	      /* clocks of processes differ */
+	bool strict;	      /* no call may fail but for a reason of its own */
+	bool full;	      /* the disk, now */
+	unsigned fulls;	      /* how often that changed */
 	bool strict_flushes;
 	bool refused;	  /* the volume, as it had to be */
 	bool far;	  /* the volume does not append: to be refused */
@@ -164,3 +166,4 @@ void world_damage(struct world *w);
 /* Kill all, cut the power, drop what was lost, raise the generation. */
 void world_mend(struct world *w);
 void event_random(struct world *w);
+void event_power(struct world *w);
