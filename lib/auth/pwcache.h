@@ -33,6 +33,7 @@ struct pwcache_key {
 struct pwcache_key pwcache_key_make(const struct pwcache *c, struct sv id,
     struct sv stored, struct sv password) MUST_CHECK;
 
+/* Was it found right within the time of the cache? */
 bool pwcache_has(struct pwcache *c, const struct pwcache_key *key,
     int64_t now_ms) MUST_CHECK;
 void pwcache_add(

@@ -14,6 +14,7 @@
 
 #include "base/sv.h"
 
+/* For tables and files whose writer has the key. */
 uint64_t siphash(const uint64_t key[2], const void *p, size_t len);
 
 /* With a key drawn once per process: for maps.  Not for files. */

@@ -79,9 +79,16 @@ kv_fail(const struct fail *f)
 	return kv_str("why", f->text);
 }
 
+/* Once, at the start; `program` is borrowed for good.  Lines above `level` are
+ * not written. */
 void log_init(const char *program, enum log_level level);
-void log_level_set(enum log_level level);
+void log_level_set(enum log_level level); /* at any time */
+
+/* "panic", "error", "warn", "info", "debug"; false for anything else. */
 bool log_level_parse(struct sv name, enum log_level *out);
+
+/* One line on standard error.  LOG() below asks log_enabled() first, so that
+ * what is not written costs nothing. */
 void log_write(
     enum log_level level, const char *event, const struct kv *kv, unsigned n);
 bool log_enabled(enum log_level level);

@@ -104,6 +104,7 @@ int directory_backup(
 
 /* ---- accounts ---- */
 
+/* One more reference, given back with unref, for which NULL is a no-op. */
 struct directory_account *directory_account_ref(struct directory_account *a);
 void directory_account_unref(struct directory_account **a);
 

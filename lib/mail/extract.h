@@ -31,6 +31,7 @@ struct extract {
 	struct buf raw; /* decoded, before conversion */
 };
 
+/* Message and part are borrowed until the end. */
 void extract_init(
     struct extract *e, const struct mime *m, const struct mime_part *p);
 void extract_deinit(struct extract *e);

@@ -26,6 +26,7 @@ struct search_key {
 	uint32_t *border; /* owned: where to go on after a mismatch */
 };
 
+/* The text is copied, folded. */
 void search_key_init(struct search_key *k, struct sv utf8);
 void search_key_deinit(struct search_key *k);
 

@@ -42,14 +42,11 @@ struct transfer {
 
 void transfer_init(struct transfer *t, enum transfer_encoding e);
 
-/* Append what `in` stands for.  Unknown and identity encodings copy. */
+/* Append what `in` stands for, cut anywhere; then once what is left at the
+ * end.  Unknown and identity encodings copy. */
 void transfer_decode(struct transfer *t, struct sv in, struct buf *to);
 void transfer_finish(struct transfer *t, struct buf *to);
 
 /* Base64 without line ends, and in lines of 76 with CRLF. */
 void transfer_base64(struct sv in, struct buf *to);
 void transfer_base64_lines(struct sv in, struct buf *to);
-
-/* Strict: canonical alphabet and padding only, as SASL wants it.
- * [RFC 4648 3.3]  False, with nothing appended, on anything else. */
-bool transfer_base64_decode(struct sv in, struct buf *to) MUST_CHECK;

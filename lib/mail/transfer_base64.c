@@ -172,34 +172,3 @@ transfer_base64_lines(struct sv in, struct buf *to)
 		buf_add(to, "\r\n", 2);
 	}
 }
-
-bool
-transfer_base64_decode(struct sv in, struct buf *to)
-{
-	struct transfer t;
-	size_t from = to->len;
-	size_t pad = 0;
-
-	if (in.len % 4 != 0) {
-		return false;
-	}
-	while (pad < 2 && pad < in.len && in.p[in.len - 1 - pad] == '=') {
-		pad++;
-	}
-	in.len -= pad;
-	for (size_t i = 0; i < in.len; i++) {
-		if (values[(unsigned char)in.p[i]] == 0) {
-			return false;
-		}
-	}
-	transfer_init(&t, TRANSFER_BASE64);
-	transfer_b64_decode(&t, in, to);
-	/* The bits that the padding stands for must be 0. */
-	if ((pad == 1 && (t.bits & 0x3) != 0)
-	    || (pad == 2 && (t.bits & 0xf) != 0)) {
-		to->len = from;
-		return false;
-	}
-	transfer_b64_finish(&t, to);
-	return true;
-}

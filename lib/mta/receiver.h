@@ -121,7 +121,7 @@ enum verdict receiver_run(struct receiver *r);
 /* Do one that was read already. */
 void receiver_do(struct receiver *r, const struct smtp_cmd *cmd);
 
-void receiver_deinit(struct receiver *r);
+void receiver_deinit(struct receiver *r); /* for the protocol's close() */
 
 /* For the server. */
 void receiver_reply(struct receiver *r, const struct smtp_reply *reply);

@@ -36,6 +36,8 @@ struct addr_nets {
 	size_t n;
 };
 
+/* Both ways; a family that is not one of ours becomes 0.  The result of the
+ * second is the length of what it wrote. */
 void addr_from_sockaddr(
     const struct sockaddr *sa, socklen_t len, struct addr *out);
 socklen_t addr_to_sockaddr(const struct addr *a, struct sockaddr_storage *out);

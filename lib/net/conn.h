@@ -131,10 +131,12 @@ struct sink {
 	int (*put)(struct sink *to, struct sv piece);
 };
 
+/* Exactly `n` octets to `to`. */
 int c_literal(struct conn *c, uint64_t n, struct sink *to) MUST_CHECK;
 
 /* ---- output ---- */
 
+/* Gather a copy of the text; sent when more than output_max has gathered. */
 int c_write(struct conn *c, struct sv text);
 int c_writef(struct conn *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
 

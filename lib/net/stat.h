@@ -33,6 +33,7 @@ struct stat_counter {
 	struct stat_counter *next;
 };
 
+/* Once each, before sessions start; borrowed for good. */
 void stat_register(struct stat_counter *c);
 
 static inline void

@@ -46,9 +46,14 @@ bool imap_lex_at_end(const struct imap_lex *lex);
 /* Consume `c` if it is next. */
 bool imap_lex_take(struct imap_lex *lex, char c);
 
+/*
+ * What follows takes the token of its name: 0, or -1 with the error kept and
+ * the place it stands at.  Slices point into the text, or into the arena where
+ * quotes had backslashes.
+ */
 int imap_lex_char(struct imap_lex *lex, char c) MUST_CHECK;
 int imap_lex_sp(struct imap_lex *lex) MUST_CHECK;
-int imap_lex_end(struct imap_lex *lex) MUST_CHECK;
+int imap_lex_end(struct imap_lex *lex) MUST_CHECK; /* there is no more */
 
 int imap_lex_atom(struct imap_lex *lex, struct sv *out) MUST_CHECK;
 
@@ -58,6 +63,7 @@ int imap_lex_word(struct imap_lex *lex, struct sv *out) MUST_CHECK;
 /* Consume `word` in any case if it is next and ends there. */
 bool imap_lex_take_word(struct imap_lex *lex, struct sv word);
 
+/* Quoted or literal; astring: an atom too; list-mailbox: with wildcards. */
 int imap_lex_string(struct imap_lex *lex, struct sv *out) MUST_CHECK;
 int imap_lex_astring(struct imap_lex *lex, struct sv *out) MUST_CHECK;
 int imap_lex_list_mailbox(struct imap_lex *lex, struct sv *out) MUST_CHECK;
@@ -66,6 +72,7 @@ int imap_lex_list_mailbox(struct imap_lex *lex, struct sv *out) MUST_CHECK;
 int imap_lex_nstring(
     struct imap_lex *lex, struct sv *out, bool *nil_out) MUST_CHECK;
 
+/* nz-number, number64. */
 int imap_lex_nz32(struct imap_lex *lex, uint32_t *out) MUST_CHECK;
 int imap_lex_u64(struct imap_lex *lex, uint64_t *out) MUST_CHECK;
 

@@ -29,4 +29,5 @@ struct imap_match;
 struct imap_match *imap_match_new(struct arena *arena, struct sv reference,
     struct sv pattern, char delimiter);
 
+/* Does the pattern match all of `name`?  A NULL `m` matches nothing. */
 bool imap_match(const struct imap_match *m, struct sv name);

@@ -29,6 +29,7 @@ struct imap_set {
 	bool saved; /* "$": the result of the last SEARCH RETURN (SAVE) */
 };
 
+/* sequence-set as it stands, in the lexer's arena. */
 int imap_lex_set(struct imap_lex *lex, struct imap_set *out) MUST_CHECK;
 
 /* The same without "*" and "$" [RFC 7162 7 known-uids]. */

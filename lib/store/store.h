@@ -425,6 +425,9 @@ int account_subscribe(struct account *account, struct sv name, bool on,
 
 /* ---- upkeep ---- */
 
+/* Write a snapshot of what the account holds now; and remove what is past its
+ * retention.  Neither is needed by readers or writers; any number of programs
+ * may do it at once. */
 int account_checkpoint(struct account *account, struct fail *f) MUST_CHECK;
 int account_collect(struct account *account, struct fail *f) MUST_CHECK;
 

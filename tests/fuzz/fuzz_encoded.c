@@ -56,9 +56,13 @@ static void
 check_base64(struct sv text)
 {
 	struct buf coded = {.len = 0}, back = {.len = 0};
+	struct transfer t;
 
 	transfer_base64(text, &coded);
-	ASSERT(transfer_base64_decode(buf_sv(&coded), &back));
+	transfer_init(&t, TRANSFER_BASE64);
+	transfer_decode(&t, buf_sv(&coded), &back);
+	transfer_finish(&t, &back);
+	ASSERT(!t.damaged);
 	ASSERT(sv_eq(buf_sv(&back), text));
 	buf_deinit(&coded);
 	buf_deinit(&back);
