@@ -97,7 +97,8 @@ flush_file(struct store *s, int fd, const char *path, struct fail *f)
 	return rc != 0 ? store_flush_failed(s, -rc, path, f) : 0;
 }
 
-int
+/* A file with these octets, flushed. */
+static int
 file_make(struct store *s, int dir, const char *path, struct sv octets,
     struct fail *f)
 {

@@ -28,10 +28,6 @@ int checkpoint_write(struct account *a, const struct freeze *z, bool again,
  * account holds; collect if that was not done for a day.  *done: either. */
 int account_upkeep(struct account *a, bool *done, struct fail *f) MUST_CHECK;
 
-/* A file with these octets, flushed. */
-int file_make(struct store *s, int dir, const char *path, struct sv octets,
-    struct fail *f) MUST_CHECK;
-
 /* Remove snap/<name>/ or a folder in tmp/ with all in it; what is gone is no
  * failure. */
 int snap_remove(struct fs *fs, int account_dir, const char *path,

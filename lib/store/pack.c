@@ -354,26 +354,3 @@ pack_reader_get(struct pack_reader *r, place_t place, struct sv *out, bool *bad,
 	*bad = b == NULL || !pack_slot(b->raw, e->slot, out);
 	return *bad ? 0 : 1;
 }
-
-int
-pack_reader_check(struct pack_reader *r, uint64_t *whole, struct fail *f)
-{
-	*whole = 0;
-	if (r->pack->n_index != 0 && open_file(r, f) != 0) {
-		return -1;
-	}
-	for (size_t i = 0; i < r->pack->n_index; i++) {
-		if (!index_load(r, i)) {
-			continue;
-		}
-		for (size_t k = 0; k < r->n; k++) {
-			const struct block *b = block_get(r, &r->entry[k]);
-			struct sv digest;
-
-			*whole +=
-			    b != NULL
-			    && pack_slot(b->raw, r->entry[k].slot, &digest);
-		}
-	}
-	return 0;
-}

@@ -147,6 +147,3 @@ void pack_reader_free(struct pack_reader **r);
  */
 int pack_reader_get(struct pack_reader *r, place_t place, struct sv *out,
     bool *bad, struct fail *f) MUST_CHECK;
-/* Read all of it; how many digests are there whole. */
-int pack_reader_check(
-    struct pack_reader *r, uint64_t *whole, struct fail *f) MUST_CHECK;

@@ -255,24 +255,35 @@ flush(struct pack_writer *w, struct fail *f)
 	return rc != 0 ? store_flush_failed(s, -rc, w->path, f) : 0;
 }
 
+static int
+index_write(struct pack_writer *w, struct buf *top, struct fail *f)
+{
+	if (w->n != 0) {
+		qsort(w->entry, w->n, sizeof(*w->entry), by_place);
+	}
+	for (size_t i = 0; i < w->n; i += PACK_ENTRIES) {
+		if (index_put(w, i, top, f) != 0) {
+			return -1;
+		}
+	}
+	return 0;
+}
+
 int
 pack_writer_end(struct pack_writer *w, struct fail *f)
 {
 	struct buf top = {.len = 0};
-	uint64_t index_at;
-	int rc = block_end(w, f);
+	int rc = -1;
 
-	index_at = w->at;
-	if (w->n != 0) {
-		qsort(w->entry, w->n, sizeof(*w->entry), by_place);
+	if (block_end(w, f) != 0) {
+		return -1;
 	}
-	for (size_t i = 0; rc == 0 && i < w->n; i += PACK_ENTRIES) {
-		rc = index_put(w, i, &top, f);
-	}
-	if (rc == 0) {
+	uint64_t index_at = w->at;
+
+	if (index_write(w, &top, f) == 0) {
 		end_put(w, index_at, &top);
-		rc = write_out(w, f);
+		rc = write_out(w, f) != 0 ? -1 : flush(w, f);
 	}
 	buf_deinit(&top);
-	return rc != 0 ? -1 : flush(w, f);
+	return rc;
 }

@@ -18,7 +18,7 @@ enum {
 
 /* ---- the set ---- */
 
-struct packset *
+static struct packset *
 packset_ref(struct packset *s)
 {
 	(void)atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);

@@ -33,7 +33,6 @@ struct packset {
 	size_t n_spanned;
 };
 
-struct packset *packset_ref(struct packset *s);
 void packset_unref(struct packset **s);
 
 /* Behind the last place that a pack has; 0: there is none. */

@@ -72,7 +72,7 @@ static void
 try_places(struct pack_reader *r, const struct pack *p)
 {
 	for (size_t i = 0; i < p->n_index && i < 16; i++) {
-		for (place_t k = 0; k < 8; k++) {
+		for (place_t k = 0; k < 4000; k += k < 8 ? 1 : 496) {
 			struct sv digest;
 			struct fail f;
 			bool bad;
@@ -95,7 +95,6 @@ try_file(struct sv s)
 	struct pack_name name = {.lo = 0};
 	struct pack *p;
 	struct fail f;
-	uint64_t whole;
 
 	file = s;
 	/* Of the name that it says it has. */
@@ -111,7 +110,6 @@ try_file(struct sv s)
 	struct pack_reader *r = pack_reader_new(&fs, 0, p);
 
 	try_places(r, p);
-	ASSERT(pack_reader_check(r, &whole, &f) == 0);
 	pack_reader_free(&r);
 	pack_free(&p);
 }

@@ -98,7 +98,6 @@ a_pack_gives_back_each_digest_by_its_place(void **state)
 	struct pack *p;
 	struct fail f = {0};
 	struct sv got;
-	uint64_t whole;
 	bool bad;
 
 	write_some(x, a);
@@ -113,8 +112,6 @@ a_pack_gives_back_each_digest_by_its_place(void **state)
 	assert_int_equal(
 	    pack_reader_get(r, place_of(DIGESTS) + 9, &got, &bad, &f), 0);
 	assert_false(bad);
-	assert_int_equal(pack_reader_check(r, &whole, &f), 0);
-	assert_int_equal(whole, DIGESTS);
 	pack_reader_free(&r);
 	pack_free(&p);
 	account_close(&a);
