@@ -297,11 +297,12 @@ hint_close(struct hint **hp)
 	if (h == NULL) {
 		return;
 	}
-	*hp = NULL;
 	if (h->started) {
 		(void)shutdown(h->fd, SHUT_RDWR);
 		(void)pthread_join(h->thread, NULL);
 	}
+	/* Not before: what the thread was told of may be wanted no more. */
+	*hp = NULL;
 	if (h->name[0] != '\0') {
 		(void)unlinkat(h->dir, h->name, 0);
 		wants_unlink(h->dir, h->name);

@@ -293,8 +293,9 @@ store_close(struct store **store)
 	if (s == NULL) {
 		return;
 	}
-	hint_close(&s->hint);
+	/* The thread of upkeep uses the hints. */
 	upkeep_stop(&s->upkeep);
+	hint_close(&s->hint);
 	accounts_drop_idle(s, 0, 0);
 	if (s->accounts.n != 0) {
 		/* Still held by sessions that the program did not end. */
