@@ -48,7 +48,7 @@ must(int rc, const struct fail *f, const char *what)
 {
 	if (rc != 0) {
 		(void)fprintf(stderr, "%s: %s\n", what, f->text);
-		exit(1);
+		exit(1); // NOLINT(concurrency-mt-unsafe): one thread
 	}
 }
 

@@ -67,7 +67,7 @@ write_reply(const char *host, const struct smtp_reply *reply, struct buf *to)
 		buf_addf(&text, "%s ", host);
 	}
 	buf_add_str(&text, reply->text);
-	smtp_reply_write_sv(reply, buf_sv(&text), to);
+	smtp_reply_write(reply, buf_sv(&text), to);
 	buf_deinit(&text);
 }
 

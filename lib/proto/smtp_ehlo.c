@@ -50,7 +50,7 @@ smtp_ehlo_write(const struct smtp_ehlo *ehlo, struct buf *to)
 		buf_add_u64(&text, ehlo->size_max);
 	}
 	add_auth(ehlo, &text);
-	smtp_reply_write_sv(&ok, buf_sv(&text), to);
+	smtp_reply_write(&ok, buf_sv(&text), to);
 	buf_deinit(&text);
 }
 

@@ -41,8 +41,7 @@ write_text(struct sv text, size_t room, struct buf *to)
 }
 
 void
-smtp_reply_write_sv(
-    const struct smtp_reply *reply, struct sv text, struct buf *to)
+smtp_reply_write(const struct smtp_reply *reply, struct sv text, struct buf *to)
 {
 	struct sv status = sv_cstr(reply->status);
 	size_t room = SMTP_REPLY_LINE_MAX - 4 - 2 - status.len - 1;
@@ -63,12 +62,6 @@ smtp_reply_write_sv(
 			return;
 		}
 	} while (true);
-}
-
-void
-smtp_reply_write(const struct smtp_reply *reply, struct buf *to)
-{
-	smtp_reply_write_sv(reply, sv_cstr(reply->text), to);
 }
 
 bool

@@ -24,14 +24,11 @@ struct smtp_reply {
 };
 
 /*
- * Append a reply.  Octets that may not stand in a reply (controls, and those
- * above 0x7e, which only a client that asked for SMTPUTF8 may see) become
- * '?'; lines are cut to SMTP_REPLY_LINE_MAX.
+ * Append a reply, with `text` in place of its own.  Octets that may not stand
+ * in one (controls, and those above 0x7e, which only a client that asked for
+ * SMTPUTF8 may see) become '?'; lines are cut to SMTP_REPLY_LINE_MAX.
  */
-void smtp_reply_write(const struct smtp_reply *reply, struct buf *to);
-
-/* The same with `text` in place of the reply's own. */
-void smtp_reply_write_sv(
+void smtp_reply_write(
     const struct smtp_reply *reply, struct sv text, struct buf *to);
 
 /*

@@ -68,7 +68,7 @@ answer_session(struct lmtp_session *s)
 	for (size_t i = 0; i < n; i++) {
 		buf_addf(&text, "%s%s", i > 0 ? " " : "", mechs[i]);
 	}
-	smtp_reply_write_sv(&ok, buf_sv(&text), c_out(s->r.s.c));
+	smtp_reply_write(&ok, buf_sv(&text), c_out(s->r.s.c));
 	buf_deinit(&text);
 }
 
@@ -162,7 +162,7 @@ came_in(struct lmtp_session *s, const struct auth_session *auth)
 	s->remote.account = directory_account_ref(auth_session_account(auth));
 	log_auth(s, auth, true, "");
 	session_user(&s->r.s, mailaddr_sv(&s->remote.account->address));
-	smtp_reply_write_sv(
+	smtp_reply_write(
 	    &in, mailaddr_sv(&s->remote.account->address), c_out(s->r.s.c));
 }
 
