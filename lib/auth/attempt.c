@@ -85,7 +85,8 @@ attempt_find(struct auth *a, struct sv user, struct directory_account **out,
 static struct throttle_who
 who_of(const struct attempt *at, struct sv user, const struct mailaddr *name)
 {
-	return throttle_who_make(at->has_ip ? at->ip : NULL, at->loopback,
+	return throttle_who_make(at->auth->throttle_key,
+	    at->has_ip ? at->ip : NULL, at->loopback,
 	    name->local_len != 0 ? mailaddr_sv(name) : user);
 }
 

@@ -1,5 +1,7 @@
 #include "auth/auth.h"
 
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,6 +52,21 @@ fill_defaults(struct auth_config *c)
 	}
 }
 
+static void
+make_throttle_key(struct auth *a)
+{
+	static const unsigned char what[] = "throttle";
+	uint8_t digest[EVP_MAX_MD_SIZE];
+	unsigned len = 0;
+
+	ASSERT(HMAC(EVP_sha256(), a->secret, sizeof(a->secret), what,
+		   sizeof(what), digest, &len)
+		   != NULL
+	       && len >= sizeof(a->throttle_key));
+	memcpy(a->throttle_key, digest, sizeof(a->throttle_key));
+	mem_wipe(digest, sizeof(digest));
+}
+
 int
 auth_open(const struct auth_config *config, struct directory *directory,
     struct auth **out, struct fail *f)
@@ -67,7 +84,9 @@ auth_open(const struct auth_config *config, struct directory *directory,
 	    .backlog_ms = a->config.backlog_ms,
 	    .forget_ms = a->config.forget_ms,
 	    .max = (size_t)a->config.peers_max,
+	    .path = a->config.throttle,
 	};
+	make_throttle_key(a);
 	a->throttle = throttle_new(&throttle);
 	a->cache = pwcache_new((size_t)a->config.cache_max, a->config.cache_ms);
 	if (gsasl_init(&a->gsasl) != GSASL_OK) {
@@ -132,10 +151,14 @@ auth_open_settings(const struct settings *set, struct directory *directory,
     struct auth **out, struct fail *f)
 {
 	struct auth_config c = auth_config_default();
+	char *path;
+	int rc;
 
 	if (check_services(set->auth_channel_binding, f) != 0) {
 		return -1;
 	}
+	path = xasprintf("%s/run/throttle", set->home);
+	c.throttle = path;
 	c.domain = set->auth_domain;
 	c.iterations = set->auth_iterations;
 	c.cache_max = set->auth_cache;
@@ -148,7 +171,9 @@ auth_open_settings(const struct settings *set, struct directory *directory,
 	c.binding = set->auth_channel_binding;
 	c.cleartext = set->auth_cleartext;
 	c.upgrade = set->auth_upgrade;
-	return auth_open(&c, directory, out, f);
+	rc = auth_open(&c, directory, out, f);
+	free(path);
+	return rc;
 }
 
 void

@@ -58,6 +58,8 @@ struct auth_config {
 	uint64_t backlog_ms;	 /* past this, refused unseen */
 	uint64_t forget_ms;	 /* failures count half after this */
 	uint64_t peers_max;	 /* peers and names tracked, 0 = 16384 */
+	const char *throttle;	 /* file of what is tracked, shared with other
+				  * programs; NULL: this process's own */
 	const char *binding;	 /* services that offer channel binding, by
 				  * auth_peer.service; "" = none */
 	bool cleartext;		 /* passwords without TLS from anywhere */

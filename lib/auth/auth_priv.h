@@ -25,6 +25,7 @@ struct auth {
 	struct throttle *throttle;
 	struct pwcache *cache;
 	uint8_t secret[DIRECTORY_SECRET_LEN];
+	uint64_t throttle_key[2]; /* made of it */
 };
 
 struct attempt {

@@ -58,9 +58,9 @@ know_keys(struct auth_session *s)
 	    != 0) {
 		return GSASL_AUTHENTICATION_ERROR;
 	}
-	s->who =
-	    throttle_who_make(s->at.has_ip ? s->at.ip : NULL, s->at.loopback,
-		name.local_len != 0 ? mailaddr_sv(&name) : buf_sv(&s->user));
+	s->who = throttle_who_make(s->at.auth->throttle_key,
+	    s->at.has_ip ? s->at.ip : NULL, s->at.loopback,
+	    name.local_len != 0 ? mailaddr_sv(&name) : buf_sv(&s->user));
 	s->keys_known = true;
 	return GSASL_OK;
 }

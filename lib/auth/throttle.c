@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "auth/shared.h"
 #include "base/hash.h"
 #include "base/lock.h"
 #include "base/mem.h"
@@ -17,10 +18,11 @@ enum {
 static const int64_t pair_ms = INT64_C(30) * 24 * 3600 * 1000;
 
 struct slot {
-	uint64_t id;  /* 0: empty */
-	int64_t free; /* when its queue of delays ends */
-	int64_t last; /* when something was last counted */
-	int64_t good; /* of a pair: when it last signed in */
+	uint64_t id;	  /* 0: empty */
+	int64_t free;	  /* when its queue of delays ends */
+	int64_t last;	  /* when something was last counted */
+	int64_t good;	  /* of a pair: when it last signed in */
+	int64_t admitted; /* when one was last let in to be checked */
 	uint32_t count;
 	uint32_t pending;
 };
@@ -28,7 +30,8 @@ struct slot {
 struct throttle {
 	struct throttle_conf conf;
 	size_t sets;
-	struct lock lock;
+	struct lock lock;      /* of the threads, around that of the memory */
+	struct shared *shared; /* in which the tables are */
 	struct slot *failures; /* of peers and names: sets * WAYS */
 	struct slot *pairs;    /* the same number, of those that signed in */
 };
@@ -40,8 +43,10 @@ throttle_new(const struct throttle_conf *conf)
 
 	t->conf = *conf;
 	t->sets = conf->max / WAYS + 1;
-	t->failures = xcalloc(t->sets * WAYS, sizeof(*t->failures));
-	t->pairs = xcalloc(t->sets * WAYS, sizeof(*t->pairs));
+	t->shared =
+	    shared_open(conf->path, 2 * t->sets * WAYS * sizeof(struct slot));
+	t->failures = shared_memory(t->shared);
+	t->pairs = t->failures + t->sets * WAYS;
 	lock_init(&t->lock, LOCK_AUTH);
 	return t;
 }
@@ -56,14 +61,13 @@ throttle_free(struct throttle **throttle)
 		return;
 	}
 	lock_deinit(&t->lock);
-	free(t->failures);
-	free(t->pairs);
+	shared_close(&t->shared);
 	free(t);
 }
 
-/* Ids are keyed hashes: nobody can choose two names that meet.  Not 0. */
+/* Not 0. */
 static uint64_t
-id_of(char kind, const void *p, size_t len)
+id_of(const uint64_t key[2], char kind, const void *p, size_t len)
 {
 	char text[512];
 
@@ -74,26 +78,27 @@ id_of(char kind, const void *p, size_t len)
 	if (len != 0) {
 		memcpy(text + 1, p, len);
 	}
-	return hash_sv(sv_make(text, len + 1)) | 1;
+	return siphash(key, text, len + 1) | 1;
 }
 
 struct throttle_who
-throttle_who_make(const uint8_t ip[16], bool local, struct sv name)
+throttle_who_make(
+    const uint64_t key[2], const uint8_t ip[16], bool local, struct sv name)
 {
 	static const uint8_t mapped[12] = {
 	    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 	struct throttle_who who = {
-	    .name = id_of('n', name.p, name.len), .local = local};
+	    .name = id_of(key, 'n', name.p, name.len), .local = local};
 	uint64_t both[2];
 
 	if (ip != NULL) {
 		bool v4 = memcmp(ip, mapped, sizeof(mapped)) == 0;
 
-		who.peer = id_of('p', ip, v4 ? 16 : 8);
+		who.peer = id_of(key, 'p', ip, v4 ? 16 : 8);
 	}
 	both[0] = who.peer;
 	both[1] = who.name;
-	who.pair = id_of('b', both, sizeof(both));
+	who.pair = id_of(key, 'b', both, sizeof(both));
 	return who;
 }
 
@@ -191,7 +196,18 @@ too_long(const struct throttle *t, const struct slot *s, int64_t now)
 {
 	return s != NULL
 	       && (queue_of(s, now) > t->conf.backlog_ms
-		   || s->pending >= THROTTLE_PENDING_MAX);
+		   || (s->pending >= THROTTLE_PENDING_MAX
+		       && now - s->admitted < THROTTLE_CHECK_MS));
+}
+
+static void
+begin_pending(struct slot *s, int64_t now)
+{
+	if (now - s->admitted >= THROTTLE_CHECK_MS) {
+		s->pending = 0; /* killed in the middle */
+	}
+	s->pending++;
+	s->admitted = now;
 }
 
 /* Is the queue of the peer too long, or that of the name?  A known pair has
@@ -220,19 +236,22 @@ throttle_admit(struct throttle *t, struct throttle_who *who, int64_t now_ms,
 	bool admitted;
 
 	lock_acquire(&t->lock);
+	shared_enter(t->shared);
 	admitted = !held_up(t, who, now_ms);
 	if (admitted) {
 		if (who->peer != 0) {
-			find_or_make(t->failures, t->sets, who->peer)
-			    ->pending++;
+			begin_pending(
+			    find_or_make(t->failures, t->sets, who->peer),
+			    now_ms);
 		}
 		pair = known_pair(t, who, now_ms);
 		who->known = pair != NULL;
 		if (pair == NULL) {
 			pair = find_or_make(t->failures, t->sets, who->name);
 		}
-		pair->pending++;
+		begin_pending(pair, now_ms);
 	}
+	shared_leave(t->shared);
 	lock_release(&t->lock);
 	*wait_ms_out = t->conf.backlog_ms + t->conf.delay_ms;
 	return admitted;
@@ -295,6 +314,7 @@ throttle_failed(
 	struct slot *s;
 
 	lock_acquire(&t->lock);
+	shared_enter(t->shared);
 	if (who->peer != 0) {
 		s = find_or_make(t->failures, t->sets, who->peer);
 		end_pending(s);
@@ -303,6 +323,7 @@ throttle_failed(
 	s = counted(t, who);
 	end_pending(s);
 	name_ms = charge(t, s, now_ms);
+	shared_leave(t->shared);
 	lock_release(&t->lock);
 	if (peer_ms > name_ms) {
 		name_ms = peer_ms;
@@ -317,11 +338,13 @@ throttle_good(
 	struct slot *pair;
 
 	lock_acquire(&t->lock);
+	shared_enter(t->shared);
 	if (who->peer != 0) {
 		end_pending(find_or_make(t->failures, t->sets, who->peer));
 	}
 	end_pending(counted(t, who));
 	pair = find_or_make(t->pairs, t->sets, who->pair);
 	pair->good = now_ms;
+	shared_leave(t->shared);
 	lock_release(&t->lock);
 }

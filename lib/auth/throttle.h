@@ -16,7 +16,8 @@
  * same, and are counted by name or pair.
  *
  * Counts halve with each `forget_ms` of quiet.  Tables have a fixed size: the
- * entry that would cost least to forget makes room.
+ * entry that would cost least to forget makes room.  The programs of one home
+ * share them (auth/shared.h): who is slowed at one is at all.
  *
  * Threads: locked inside.  Nothing here sleeps.
  */
@@ -32,6 +33,8 @@
 enum {
 	THROTTLE_PENDING_MAX = 64,		/* of one peer or name */
 	THROTTLE_QUEUE_MAX_MS = 15 * 60 * 1000, /* no queue is longer */
+	THROTTLE_CHECK_MS = 60 * 1000, /* longer no password is checked: who
+					* does is of a program that ended */
 };
 
 struct throttle;
@@ -42,6 +45,7 @@ struct throttle_conf {
 	uint64_t backlog_ms;   /* past this, refused unseen */
 	uint64_t forget_ms;    /* failures count half after this */
 	size_t max;	       /* entries of each table */
+	const char *path;      /* of the tables; NULL: this process's own */
 };
 
 /* Whose attempt: of throttle_who_make(). */
@@ -56,8 +60,10 @@ struct throttle_who {
 struct throttle *throttle_new(const struct throttle_conf *conf);
 void throttle_free(struct throttle **t);
 
-/* `ip` is NULL for a peer without an address; `local`: on this machine. */
-struct throttle_who throttle_who_make(
+/* `key` is the same in all programs, and known to nobody: so nobody can choose
+ * two names that meet.  `ip` is NULL for a peer without an address; `local`:
+ * on this machine. */
+struct throttle_who throttle_who_make(const uint64_t key[2],
     const uint8_t ip[16], bool local, struct sv name) MUST_CHECK;
 
 /*

@@ -1,5 +1,8 @@
 """POP3: before and while signing in.  [RFC 1939 4, 7] [RFC 5034]"""
 import base64
+import os
+import stat
+import time
 
 import pytest
 
@@ -187,3 +190,32 @@ def test_commands_cut_at_every_octet(server, account):
     lines = [c.line() for _ in range(5)]
     assert all(line.startswith(b"+OK") for line in lines)
     assert lines[2].split()[1] == b"1"
+
+
+def test_failures_count_at_all_doors_together(make_server):
+    """Guessing at one protocol and then another gains nothing."""
+    p = make_server({"auth.delay": "10s", "auth.delay_max": "10s",
+                     "auth.backlog": "5s"})
+    account = p.add_account()
+    late = p.imap()
+    late.begin(f"LOGIN {account.address} wrong")
+    # Its queue is longer than is let in: refused without a look.
+    mark = p.log.mark()
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        c = p.pop3()
+        c.ok(f"USER {account.address}")
+        c.send("PASS wrong\r\n")
+        line = p.log.wait_for(r"login\.failed .*service=pop3", mark)
+        mark = p.log.mark()
+        if "too many failed attempts" in line:
+            break
+    assert "too many failed attempts" in line
+    p.kill_all()  # nobody waits for the answers
+    p.start()
+
+
+def test_the_count_of_failures_is_kept_by_no_other(make_server):
+    p = make_server()
+    file = os.stat(os.path.join(p.home, "run/throttle"))
+    assert stat.S_IMODE(file.st_mode) == 0o600

@@ -72,8 +72,8 @@ def test_who_says_nothing_is_sent_away(make_server, name):
     """So that such connections do not stay for ever.  [RFC 3501 5.4, RFC
     1939 3, RFC 5321 4.5.3.2]"""
     server = make_server({"limits.login": "1s", "limits.idle": "1s",
-                          "smtp.idle": "1s", "lmtp.idle": "1s",
-                          "limits.input": "1s"})
+                          "smtp.idle": "1s", "smtp.input": "1s",
+                          "lmtp.idle": "1s", "limits.input": "1s"})
     silent = [server.raw(name) for _ in range(200)]
     begun = [server.raw(name) for _ in range(20)]
     for c in begun:

@@ -1,4 +1,11 @@
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "auth/pwcache.h"
 #include "auth/throttle.h"
@@ -11,6 +18,8 @@ static const struct throttle_conf conf = {
     .forget_ms = 600000,
     .max = 1024,
 };
+
+static const uint64_t key[2] = {1, 2};
 
 /* 192.0.2.n, or with n over 255 another network of IPv6. */
 static struct throttle_who
@@ -29,7 +38,7 @@ who(unsigned n, const char *name)
 		ip[14] = 2;
 		ip[15] = (uint8_t)n;
 	}
-	return throttle_who_make(ip, false, sv_cstr(name));
+	return throttle_who_make(key, ip, false, sv_cstr(name));
 }
 
 /* One attempt with a wrong password: the wait, or 0 when it was refused. */
@@ -228,13 +237,13 @@ an_ipv6_network_is_one_peer(void **state)
 	(void)state;
 	memcpy(b, a, sizeof(b));
 	b[15] = 9;
-	assert_true(throttle_who_make(a, false, SV("x")).peer
-		    == throttle_who_make(b, false, SV("x")).peer);
+	assert_true(throttle_who_make(key, a, false, SV("x")).peer
+		    == throttle_who_make(key, b, false, SV("x")).peer);
 	b[7] = 1;
-	assert_true(throttle_who_make(a, false, SV("x")).peer
-		    != throttle_who_make(b, false, SV("x")).peer);
+	assert_true(throttle_who_make(key, a, false, SV("x")).peer
+		    != throttle_who_make(key, b, false, SV("x")).peer);
 	assert_true(who(1, "x").peer != who(2, "x").peer);
-	assert_true(throttle_who_make(NULL, false, SV("x")).peer == 0);
+	assert_true(throttle_who_make(key, NULL, false, SV("x")).peer == 0);
 }
 
 static void
@@ -268,7 +277,7 @@ a_flood_of_names_forgets_those_first_that_are_free(void **state)
 	}
 	for (unsigned n = 0; n < 20000; n++) {
 		char name[2] = {(char)n, (char)(n >> 8)};
-		struct throttle_who other = throttle_who_make(
+		struct throttle_who other = throttle_who_make(key,
 		    (const uint8_t[16]){0x20, 1, (uint8_t)n, (uint8_t)(n >> 8)},
 		    false, sv_make(name, 2));
 
@@ -342,6 +351,134 @@ a_cache_of_none_keeps_none(void **state)
 	pwcache_free(&c);
 }
 
+/* ---- between programs ---- */
+
+static char dir[] = "/tmp/test_throttle.XXXXXX";
+static char path[64];
+
+static int
+make_dir(void **state)
+{
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	(void)snprintf(path, sizeof(path), "%s/throttle", dir);
+	return 0;
+}
+
+static int
+remove_dir(void **state)
+{
+	(void)state;
+	(void)unlink(path);
+	return rmdir(dir);
+}
+
+static struct throttle *
+open_shared(size_t max)
+{
+	struct throttle_conf c = conf;
+
+	c.path = path;
+	c.max = max;
+	return throttle_new(&c);
+}
+
+static void
+programs_count_together(void **state)
+{
+	struct throttle *a = open_shared(1024), *b = open_shared(1024);
+	struct throttle_who w = who(1, "ann");
+
+	(void)state;
+	assert_int_equal(fail_once(a, &w, 1000), 1000);
+	assert_int_equal(fail_once(b, &w, 2000), 2000);
+	throttle_free(&a);
+	/* One that starts anew knows too. */
+	a = open_shared(1024);
+	assert_int_equal(fail_once(a, &w, 4000), 4000);
+	throttle_free(&a);
+	throttle_free(&b);
+	assert_int_equal(unlink(path), 0);
+}
+
+static void
+a_file_that_does_not_fit_is_replaced(void **state)
+{
+	struct throttle *a = open_shared(1024), *b = open_shared(64);
+	struct throttle_who w = who(1, "ann");
+	FILE *to;
+
+	(void)state;
+	assert_int_equal(fail_once(a, &w, 1000), 1000);
+	assert_int_equal(fail_once(b, &w, 1000), 1000);
+	throttle_free(&a);
+	throttle_free(&b);
+	to = fopen(path, "r+");
+	assert_non_null(to);
+	assert_int_equal(fputs("garbage", to), 1);
+	assert_int_equal(fclose(to), 0);
+	a = open_shared(64);
+	b = open_shared(64);
+	assert_int_equal(fail_once(a, &w, 1000), 1000);
+	assert_int_equal(fail_once(b, &w, 2000), 2000);
+	throttle_free(&a);
+	throttle_free(&b);
+	assert_int_equal(unlink(path), 0);
+}
+
+static void
+a_file_that_others_can_write_is_not_used(void **state)
+{
+	struct throttle *a = open_shared(64), *b;
+	struct throttle_who w = who(1, "ann");
+
+	(void)state;
+	assert_int_equal(chmod(path, 0660), 0);
+	b = open_shared(64);
+	assert_int_equal(fail_once(a, &w, 1000), 1000);
+	assert_int_equal(fail_once(b, &w, 1000), 1000);
+	throttle_free(&a);
+	throttle_free(&b);
+	assert_int_equal(unlink(path), 0);
+}
+
+/* Killed with passwords being checked, at any instruction. */
+static void
+a_program_that_is_killed_holds_nobody_up(void **state)
+{
+	struct throttle *t = open_shared(64);
+	struct throttle_who w = who(1, "ann");
+	uint64_t wait;
+
+	(void)state;
+	for (unsigned i = 0; i < 20; i++) {
+		const struct timespec pause = {.tv_nsec = 1000000 + 9000 * i};
+		pid_t pid = fork();
+
+		if (pid == 0) {
+			struct throttle *own = open_shared(64);
+
+			for (;;) {
+				struct throttle_who x = who(1, "ann");
+
+				if (throttle_admit(own, &x, 1000, &wait)) {
+					continue;
+				}
+				x = who(2, "bob");
+				(void)fail_once(own, &x, 1000);
+			}
+		}
+		assert_true(pid > 0);
+		(void)nanosleep(&pause, NULL);
+		assert_int_equal(kill(pid, SIGKILL), 0);
+		assert_int_equal(waitpid(pid, NULL, 0), pid);
+	}
+	assert_true(throttle_admit(t, &w, 1000 + THROTTLE_CHECK_MS, &wait));
+	(void)throttle_failed(t, &w, 1000 + THROTTLE_CHECK_MS);
+	throttle_free(&t);
+	assert_int_equal(unlink(path), 0);
+}
+
 int
 main(void)
 {
@@ -362,7 +499,11 @@ main(void)
 	    cmocka_unit_test(a_right_password_is_kept_until_something_changes),
 	    cmocka_unit_test(the_cache_has_a_fixed_size),
 	    cmocka_unit_test(a_cache_of_none_keeps_none),
+	    cmocka_unit_test(programs_count_together),
+	    cmocka_unit_test(a_file_that_does_not_fit_is_replaced),
+	    cmocka_unit_test(a_file_that_others_can_write_is_not_used),
+	    cmocka_unit_test(a_program_that_is_killed_holds_nobody_up),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }
