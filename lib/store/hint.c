@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/lock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/random.h"
 #include "store/wants_priv.h"
@@ -204,7 +205,9 @@ hint_send(struct hint *h, const char *id, uint64_t flushed)
 void
 hint_want(struct hint *h, const char *id, bool yes)
 {
-	wants_set(h->wants, id, yes);
+	if (h->wants != NULL) {
+		wants_set(h->wants, id, yes);
+	}
 }
 
 static bool
@@ -254,9 +257,11 @@ join(struct hint *h, const char *dir, struct fail *f)
 	}
 	(void)snprintf(h->name, sizeof(h->name), "%d.%016" PRIx64,
 	    (int)getpid(), random_u64());
-	/* Who finds the socket finds this. */
+	/* Who finds the socket finds this; if it cannot be made, we hear of
+	 * everything. */
 	if (wants_create(h->dir, h->name, &h->wants, f) != 0) {
-		return -1;
+		LOG(LOG_WARN, "hint.wants", kv_fail(f));
+		fail_clear(f);
 	}
 	len = address_in(h->dir, h->name, &sa);
 	if (bind(h->fd, (const struct sockaddr *)&sa, len) != 0) {

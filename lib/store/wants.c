@@ -1,5 +1,6 @@
 #include "store/wants_priv.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -61,11 +62,16 @@ wants_create(int dir, const char *name, struct wants **out, struct fail *f)
 	if (fd < 0) {
 		return fail_sys(f, "create %s", path);
 	}
-	if (ftruncate(fd, sizeof(struct table)) == 0) {
+	/* With blocks of its own: where a full disk has none for a page that
+	 * is written to, the process is killed. */
+	int err = posix_fallocate(fd, 0, sizeof(struct table));
+
+	if (err == 0) {
 		w = map_table(fd, PROT_READ | PROT_WRITE);
+		err = errno;
 	}
 	if (w == NULL) {
-		(void)fail_sys(f, "map %s", path);
+		(void)fail_err(f, err, "map %s", path);
 		(void)unlinkat(dir, path, 0);
 	} else {
 		w->counts = xcalloc(BITS, sizeof(*w->counts));

@@ -170,7 +170,8 @@ index_slots(void)
 	}
 }
 
-/* The file, locked as long as it is open; -1 if another process has it. */
+/* The file, locked as long as it is open; -1 if another process has it, or
+ * the disk no room for it: then notes are kept in memory alone. */
 static int
 open_locked(const char *path, struct fail *f)
 {
@@ -186,8 +187,16 @@ open_locked(const char *path, struct fail *f)
 		p.fd = -1;
 		return 0;
 	}
-	if (ftruncate(p.fd, sizeof(struct file)) != 0) {
-		return fail_sys(f, "size of %s", path);
+	/* With blocks of its own: where a full disk has none for a page that
+	 * is written to, the process is killed. */
+	int err = posix_fallocate(p.fd, 0, sizeof(struct file));
+
+	if (err != 0) {
+		(void)fail_err(f, err, "room for %s", path);
+		LOG(LOG_WARN, "pending.room", kv_fail(f));
+		fail_clear(f);
+		(void)close(p.fd);
+		p.fd = -1;
 	}
 	return 0;
 }
