@@ -299,6 +299,7 @@ msgfile_flush_folder(struct account *a, uint64_t folder, struct fail *f)
 	if (rc != 0) {
 		rc = store_flush_failed(s, -rc, path, f);
 	} else {
+		store_look_for_mark(s); /* as store_sync_path() */
 		rc = fs_stat(s->fs, fd, &st);
 		rc = rc != 0 ? fail_err(f, -rc, "stat %s", path) : 0;
 	}

@@ -205,18 +205,14 @@ prepare(struct store *s, struct fail *f)
 	    || make_folder(s->fs, "tmp", f) != 0) {
 		return -1;
 	}
-	/* Whatever is acknowledged stands below them. */
-	if (store_sync_path(s, FS_ROOT, ".", f) != 0) {
-		return -1;
-	}
 	uint64_t generation;
 
 	if (read_generation(s, &generation, f) != 0) {
 		return -1;
 	}
 	s->generation = generation;
-	store_look_for_mark(s);
-	return 0;
+	/* Whatever is acknowledged stands below them. */
+	return store_sync_path(s, FS_ROOT, ".", f);
 }
 
 static void
@@ -403,6 +399,10 @@ store_sync_path(struct store *s, int dir, const char *path, struct fail *f)
 	}
 	rc = fs_sync(s->fs, fd);
 	fs_close(s->fs, &fd);
+	if (rc == 0) {
+		/* What failed before we opened it was told to another. */
+		store_look_for_mark(s);
+	}
 	return rc == 0 ? 0 : store_flush_failed(s, -rc, path, f);
 }
 

@@ -215,7 +215,9 @@ told_there(struct oracle *o, const struct box_fact *b, struct uid_fact *u,
 {
 	if (u->f.state == FACT_UNKNOWN) {
 		fact_set(o, &u->f,
-		    fact_settled(&b->f, clock) ? FACT_THERE : FACT_UNSURE);
+		    fact_settled(&b->f, clock) && fact_settled(&u->f, clock)
+			? FACT_THERE
+			: FACT_UNSURE);
 	}
 }
 

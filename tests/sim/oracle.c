@@ -248,7 +248,10 @@ oracle_box_make(
 	}
 	ASSERT(a->n_box < ORACLE_BOXES);
 	b = &a->box[a->n_box++];
-	*b = (struct box_fact){.id = id, .uidvalidity = uidvalidity};
+	/* Views asked for before this may be older than what was put back. */
+	*b = (struct box_fact){.id = id,
+	    .uidvalidity = uidvalidity,
+	    .renewed = oracle_may_renew(o, account) ? ++o->clock : 0};
 	return b;
 }
 

@@ -50,8 +50,23 @@ rename_forget(struct simfs *s, const struct slot *target)
 }
 
 static void
+names_remove(struct inode *i, const struct slot *slot)
+{
+	size_t n = 0;
+
+	while (i->names[n] != slot) {
+		n++;
+	}
+	i->names[n] = i->names[--i->links];
+}
+
+static void
 slot_free(struct simfs *s, struct slot *slot)
 {
+	/* A folder that went with the power: its files may have other names. */
+	if (slot->now != NULL) {
+		names_remove(slot->now, slot);
+	}
 	inode_unref(s, slot->now);
 	inode_unref(s, slot->durable);
 	for (size_t i = 0; i < slot->n_pending; i++) {
@@ -206,17 +221,6 @@ names_add(struct inode *i, struct slot *slot)
 {
 	i->names = xgrow(i->names, i->links, &i->names_cap, sizeof(*i->names));
 	i->names[i->links++] = slot;
-}
-
-static void
-names_remove(struct inode *i, const struct slot *slot)
-{
-	size_t n = 0;
-
-	while (i->names[n] != slot) {
-		n++;
-	}
-	i->names[n] = i->names[--i->links];
 }
 
 /* `head` may come again, and marks that a power loss took. */

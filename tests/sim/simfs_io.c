@@ -406,6 +406,18 @@ flush_fails(struct simfs *s, struct inode *i)
 	i->error++;
 }
 
+/* Will a name of it, or of a folder above, never be on disk? */
+static bool
+names_lost(const struct inode *i)
+{
+	bool lost = false;
+
+	for (size_t k = 0; k < i->links && !lost; k++) {
+		lost = i->names[k]->lost || names_lost(i->names[k]->dir);
+	}
+	return lost;
+}
+
 static int
 flush_handle(struct simproc *p, struct handle *h)
 {
@@ -420,6 +432,10 @@ flush_handle(struct simproc *p, struct handle *h)
 	}
 	if (s->conf.fsync_covers_name) {
 		inode_flush_names(s, i);
+		if (names_lost(i)) { /* the file system's journal has ended */
+			p->told = TOLD_CALLS;
+			return -EIO;
+		}
 	}
 	if (h->error != i->error) {
 		h->error = i->error;
