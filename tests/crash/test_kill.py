@@ -1,4 +1,5 @@
-"""kill -9 of each program, and of all of them at once, under load.
+"""kill -9 of each program, of all of them at once and of the monitor, under
+load; programs that are stopped for a while; and two of each at once.
 
 Clients of every kind work on a few accounts and write into a ledger what
 they were told.  The program under test is killed again and again, each time
@@ -11,6 +12,8 @@ CRASH_KILLS sets how often each target is killed.
 import os
 import random
 import re
+import signal
+import socket
 import threading
 import time
 
@@ -18,11 +21,13 @@ import pytest
 
 from harness import mail
 from harness.ledger import Ledger, read_all
-from harness.postroom import PROGRAMS
+from harness.postroom import PROGRAMS, Postroom
 from harness.wire import Closed
 
-KILLS = int(os.environ.get("CRASH_KILLS", "50"))
+KILLS = int(os.environ.get("CRASH_KILLS", "60"))
 FLAGS = [b"\\Seen", b"\\Flagged", b"\\Answered", b"$one", b"$two", b"$three"]
+# What a program says when postroom has gone.
+GOODBYE = re.compile(r"is stopping|is shutting down")
 MESSAGE_ID = "BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)]"
 
 
@@ -50,7 +55,8 @@ class Worker(threading.Thread):
                 # too, when postroom itself was killed.
                 time.sleep(0.01)
             except Exception as e:  # shown by finish()
-                self.problem = e
+                if not GOODBYE.search(str(e)):
+                    self.problem = e
 
     def finish(self):
         self.ending.set()
@@ -122,8 +128,9 @@ class Mailbox(Worker):
             m = re.match(rb"(HIGHESTMODSEQ|UIDNEXT) (\d+)", code)
             if m:
                 # By client: two of them may write down out of order.
-                self.ledger.grows((type(self), self.account.address,
+                self.ledger.grows((id(self), self.account.address,
                                    m.group(1)), int(m.group(2)))
+        self.ledger.told((self.account.address, "INBOX"), self.validity)
         self.seen = {}  # UID -> message id
         self.next_uid = 1
         return c
@@ -132,7 +139,7 @@ class Mailbox(Worker):
         """Learn about what is new, and note what was told of it."""
         result = c.ok(f"UID FETCH {self.next_uid}:* "
                       f"(UID FLAGS MODSEQ {MESSAGE_ID})")
-        for data in result.fetch().values():
+        for _, data in result.each_fetch():
             if "UID" in data:
                 self.note(data)
         c.ok("NOOP")
@@ -176,10 +183,28 @@ class Flags(Mailbox):
                                       min(5, len(self.seen))):
             flag = self.random.choice(FLAGS)
             result = c.ok(f"UID STORE {uid} +FLAGS ({flag.decode()})")
-            for data in result.fetch().values():
+            for _, data in result.each_fetch():
                 if "UID" in data and "FLAGS" in data and "MODSEQ" in data:
                     self.note(data)
             self.ledger.flagged(self.account, self.seen[uid], flag)
+
+
+class Toggles(Mailbox):
+    """Sets and clears flags; nobody else touches these."""
+
+    def work(self, c):
+        self.look(c)
+        if not self.seen:
+            return
+        for uid in self.random.sample(sorted(self.seen),
+                                      min(5, len(self.seen))):
+            key = self.seen[uid]
+            flag = self.random.choice([b"$left", b"$right"])
+            on = self.random.random() < 0.5
+            self.ledger.toggling(self.account, key, flag)
+            c.ok(f"UID STORE {uid} {'+' if on else '-'}FLAGS.SILENT "
+                 f"({flag.decode()})")
+            self.ledger.toggled(self.account, key, flag, on)
 
 
 class Moves(Mailbox):
@@ -189,7 +214,9 @@ class Moves(Mailbox):
         self.look(c)
         for uid in sorted(self.seen)[:3]:
             key = self.seen.pop(uid)
-            result = c.ok(f"UID MOVE {uid} Archive")
+            result = c.cmd(f"UID MOVE {uid} Archive")
+            # Another mover may have been first.
+            assert result.ok or result.code == b"EXPUNGEISSUED", result
             for code in result.codes():
                 if not code.startswith(b"COPYUID"):
                     continue
@@ -256,42 +283,147 @@ def kill_one(name):
     return kill
 
 
-TARGETS = {"all": kill_everything}
-TARGETS.update((name, kill_one(name)) for name in PROGRAMS)
+def kill_monitor(server):
+    server.kill_monitor()
+    server.start()
+
+
+def stop_and_go(server):
+    """SIGSTOP of one program, now and then to be killed while it stands."""
+    name = random.choice(PROGRAMS)
+    pids = server.pids(name)
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    # What the others do meanwhile is what it finds when it goes on.
+    time.sleep(random.random())
+    if random.random() < 0.3:
+        kill_one(name)(server)
+        return
+    for pid in pids:
+        os.kill(pid, signal.SIGCONT)
+
+
+TARGETS = {"all": (kill_everything, KILLS), "monitor": (kill_monitor, KILLS),
+           "stopped": (stop_and_go, KILLS // 4)}
+TARGETS.update((name, (kill_one(name), KILLS)) for name in PROGRAMS)
+
+
+class Load:
+    """Clients of every kind at some accounts."""
+
+    def __init__(self, server, *others):
+        self.server = server
+        self.ledger = Ledger()
+        self.accounts = [server.add_account() for _ in range(4)]
+        kept, moved, expunged, popped = self.accounts
+        server.imap(moved).ok("CREATE Archive")
+        self.workers = []
+        for s in (server, *others):
+            self.workers += [
+                Delivers(s, self.ledger, *self.accounts),
+                Appends(s, self.ledger, kept), Flags(s, self.ledger, kept),
+                Moves(s, self.ledger, moved),
+                Expunges(s, self.ledger, expunged)]
+        self.workers += [Submits(server, self.ledger, *self.accounts),
+                         Toggles(server, self.ledger, kept),
+                         Collects(server, self.ledger, popped)]
+
+    def __enter__(self):
+        for w in self.workers:
+            w.start()
+        return self
+
+    def __exit__(self, *exc):
+        for w in self.workers:
+            w.ending.set()
+        if exc[0] is None:
+            for w in self.workers:
+                w.finish()
+
+    def wait(self, count):
+        self.ledger.wait_acks(self.ledger.acks + count)
+
+    def check(self):
+        total = 0
+        for account in self.accounts:
+            total += self.ledger.check(account,
+                                       read_all(self.server, account))
+            uid_meanings(self.server, self.ledger, account)
+        return total
+
+
+SETTINGS = {"process.restart_min": "1ms", "process.restart_max": "1ms"}
 
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_nothing_acknowledged_is_lost(make_server, target):
-    server = make_server({"process.restart_min": "1ms",
-                          "process.restart_max": "1ms"})
-    kept, moved, expunged, popped = (server.add_account() for _ in range(4))
-    server.imap(moved).ok("CREATE Archive")
-    everyone = (kept, moved, expunged, popped)
-    ledger = Ledger()
-    workers = [Delivers(server, ledger, *everyone),
-               Submits(server, ledger, *everyone),
-               Appends(server, ledger, kept), Flags(server, ledger, kept),
-               Moves(server, ledger, moved),
-               Expunges(server, ledger, expunged),
-               Collects(server, ledger, popped)]
-    for w in workers:
-        w.start()
+    server = make_server(SETTINGS)
+    hit, times = TARGETS[target]
     chance = random.Random(target)
-    try:
-        for _ in range(KILLS):
-            ledger.wait_acks(ledger.acks + chance.randint(1, 60))
+    with Load(server) as load:
+        for _ in range(times):
+            load.wait(chance.randint(1, 60))
             time.sleep(chance.random() * 0.01)
-            TARGETS[target](server)
-        ledger.wait_acks(ledger.acks + 50)
-    finally:
-        for w in workers:
-            w.ending.set()
-    for w in workers:
-        w.finish()
+            hit(server)
+        load.wait(50)
     server.restart()
-    total = 0
-    for account in everyone:
-        total += ledger.check(account, read_all(server, account))
-        uid_meanings(server, ledger, account)
-    print(f"{target}: {KILLS} kills, {ledger.acks} acknowledgements, "
-          f"{total} messages stand")
+    print(f"{target}: {times} times, {load.ledger.acks} acknowledgements, "
+          f"{load.check()} messages stand")
+
+
+class Twin:
+    """imapd, pop3d and lmtpd once more, on ports of their own, over the home
+    of a server that runs."""
+
+    def __init__(self, server):
+        self.p = Postroom(server.home, SETTINGS)
+        self.listener = socket.socket()
+        self.listener.bind(("127.0.0.1", self.p.port("lmtp")))
+        self.listener.listen(100)
+        self.running = {}
+        for name in ("imapd", "pop3d", "lmtpd"):
+            self.begin(name)
+
+    def begin(self, name):
+        # The hand-over socket belongs to the first lmtpd.
+        listener = self.listener if name == "lmtpd" else None
+        self.running[name] = self.p.start_program(name, listener)
+
+    def kill(self, name):
+        self.running[name].popen.kill()
+        self.running[name].wait()
+        self.begin(name)
+
+    def abandon(self):
+        for process in self.running.values():
+            process.popen.kill()
+        self.listener.close()
+        self.p.close()
+
+    def close(self):
+        for process in self.running.values():
+            process.popen.terminate()
+            assert process.wait() == 0
+        assert self.p.trouble() is None, self.p.trouble()
+
+
+def test_two_of_each_program_over_one_store(make_server):
+    server = make_server(SETTINGS)
+    twin = Twin(server)
+    chance = random.Random(1)
+    try:
+        with Load(server, twin.p) as load:
+            for _ in range(KILLS // 2):
+                load.wait(chance.randint(1, 60))
+                name = chance.choice(("imapd", "pop3d", "lmtpd"))
+                if chance.random() < 0.5:
+                    twin.kill(name)
+                else:
+                    kill_one(name)(server)
+            load.wait(100)
+        twin.close()
+    finally:
+        twin.abandon()
+    server.restart()
+    print(f"two: {load.ledger.acks} acknowledgements, {load.check()} "
+          "messages stand")

@@ -27,6 +27,7 @@ class Ledger:
         self._gone = set()      # (account, id): removal acknowledged
         self._moved = {}        # (account, id) -> mailbox, acknowledged
         self._flags = {}        # (account, id) -> flags acknowledged
+        self._toggled = {}      # (account, id, flag) -> is it set; None: either
         self._means = {}        # a name told to a client -> its meaning
         self._latest = {}       # a counter that only grows -> its last value
         self.acks = 0
@@ -79,6 +80,16 @@ class Ledger:
     def flagged(self, account, key, flag):
         with self._lock:
             self._flags.setdefault((account.address, key), set()).add(flag)
+            self._acked()
+
+    def toggling(self, account, key, flag):
+        """A change of it was asked for: it may be either way."""
+        with self._lock:
+            self._toggled[account.address, key, flag] = None
+
+    def toggled(self, account, key, flag, is_set):
+        with self._lock:
+            self._toggled[account.address, key, flag] = is_set
             self._acked()
 
     def told(self, name, meaning):
@@ -138,6 +149,10 @@ class Ledger:
         missing = self._flags.get((me, key), set()) - flags
         if missing:
             return f"{key}: lost the flags {missing}"
+        for (owner, name, flag), is_set in self._toggled.items():
+            if (owner, name) == (me, key) and is_set is not None \
+                    and (flag in flags) != is_set:
+                return f"{key}: {flag} is not as it was left"
         return None
 
 

@@ -184,20 +184,34 @@ class Postroom:
         self.logs.append(self.process.log)
         self.process.wait_line(b"postroom: ready")
 
-    def start_program(self, name):
-        """Start one program by itself, opening its own listeners."""
+    def start_program(self, name, listener=None):
+        """Start one program by itself, opening its own listeners, or with
+        one that is given, by the name of its program."""
         os.makedirs(self.home, exist_ok=True)
         path = os.path.join(self.home, f"notify-{secrets.token_hex(4)}")
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
             notify.bind(path)
             notify.settimeout(READY_TIMEOUT)
-            process = Process(self.argv(name),
-                              {**self.env, "NOTIFY_SOCKET": path})
+            env = {**self.env, "NOTIFY_SOCKET": path}
+            if listener is None:
+                process = Process(self.argv(name), env)
+            else:
+                process = self._activate(name, listener, env)
             self.logs.append(process.log)
             while b"READY=1" not in notify.recv(4096):
                 pass
         os.unlink(path)
         return process
+
+    def _activate(self, name, listener, env):
+        fd = listener.fileno()
+        # LISTEN_PID is the process id of the program that sh becomes.
+        return Process(
+            ["/bin/sh", "-c", 'LISTEN_PID=$$ exec "$@"', "sh",
+             *self.argv(name)],
+            {**env, "LISTEN_FDS": "1", "LISTEN_FDNAMES": name[:-1]},
+            # Python would close it again.
+            preexec_fn=lambda: os.dup2(fd, 3), close_fds=False)
 
     def stop(self):
         """Orderly stop; the exit status must be 0."""
@@ -268,6 +282,17 @@ class Postroom:
         process, self.process = self.process, None
         self._kill_tree(process.pid)
         process.wait()
+
+    def kill_monitor(self):
+        """kill -9 postroom alone, and wait for all under it to have ended as
+        they do then."""
+        process, self.process = self.process, None
+        os.kill(process.pid, signal.SIGSTOP)  # starts nothing any more
+        fds = [os.pidfd_open(pid) for pid in _descendants(process.pid)]
+        process.popen.kill()
+        process.wait()
+        for fd in fds:
+            _wait_pidfd(fd)
 
     @staticmethod
     def _kill_tree(top):

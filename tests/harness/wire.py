@@ -184,12 +184,17 @@ class ImapResult:
         """FETCH data by message number: {number: {name: value}}, names in
         upper case, values as sexp() gives them."""
         found = {}
+        for number, data in self.each_fetch():
+            found.setdefault(number, {}).update(data)
+        return found
+
+    def each_fetch(self):
+        """Number and data of each FETCH response by itself: where messages
+        are expunged meanwhile, a number can come to mean another one."""
         for number, rest in self.all("FETCH"):
             items = sexp(rest)[0]
-            data = found.setdefault(number, {})
-            for i in range(0, len(items), 2):
-                data[items[i].decode().upper()] = items[i + 1]
-        return found
+            yield number, {items[i].decode().upper(): items[i + 1]
+                           for i in range(0, len(items), 2)}
 
     def search(self):
         return [int(n) for _, rest in self.all("SEARCH")
@@ -312,6 +317,8 @@ class Imap(Wire):
             data = octets(literal)
             self.send(octets(text) + b"{%d}\r\n" % len(data))
             line = self.response()
+            if line.startswith(b"* BYE"):
+                raise Closed(line)
             if not line.startswith(b"+"):
                 return ImapResult([], line[len(tag) + 1:])
             self.send(data)
