@@ -44,6 +44,13 @@ def account(server):
 
 
 @pytest.fixture
+def imap(server, account):
+    """An IMAP session of `account`, logged in; files add to it."""
+    with server.imap(account) as c:
+        yield c
+
+
+@pytest.fixture
 def make_server(tmp_path):
     made = []
 

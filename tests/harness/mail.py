@@ -4,6 +4,8 @@ import email.policy
 import re
 import secrets
 
+HELLO = b"From: a@example.org\r\nSubject: hello\r\n\r\nbody\r\n"
+
 
 def make(subject="Test", body="Hello.\r\n", sender="sender@example.net",
          to="someone@example.org", message_id=None):

@@ -4,13 +4,7 @@ import time
 
 import pytest
 
-MESSAGE = b"From: a@example.org\r\nSubject: hello\r\n\r\nbody\r\n"
-
-
-@pytest.fixture
-def imap(server, account):
-    with server.imap(account) as c:
-        yield c
+from harness.mail import HELLO
 
 
 def body(imap, seq):
@@ -18,19 +12,19 @@ def body(imap, seq):
 
 
 def test_rfc3501_6_3_11_append(imap):
-    r = imap.append("INBOX", MESSAGE, flags="(\\Seen $Forwarded)",
+    r = imap.append("INBOX", HELLO, flags="(\\Seen $Forwarded)",
                     date='" 7-Feb-1994 21:52:25 -0800"')
     assert r.ok
     imap.ok("SELECT INBOX")
     data = imap.ok("FETCH 1 (FLAGS INTERNALDATE RFC822.SIZE)").fetch()[1]
     assert set(data["FLAGS"]) == {b"\\Seen", b"$Forwarded", b"\\Recent"}
     assert data["INTERNALDATE"] == b" 7-Feb-1994 21:52:25 -0800"
-    assert data["RFC822.SIZE"] == b"%d" % len(MESSAGE)
-    assert body(imap, 1) == MESSAGE
+    assert data["RFC822.SIZE"] == b"%d" % len(HELLO)
+    assert body(imap, 1) == HELLO
 
 
 def test_rfc3501_6_3_11_date_is_now_without_one(imap):
-    imap.append("INBOX", MESSAGE)
+    imap.append("INBOX", HELLO)
     imap.ok("SELECT INBOX")
     text = imap.ok("FETCH 1 INTERNALDATE").fetch()[1]["INTERNALDATE"].decode()
     stamp = time.mktime(time.strptime(text[:20].strip(), "%d-%b-%Y %H:%M:%S"))
@@ -41,7 +35,7 @@ def test_rfc3501_6_3_11_date_is_now_without_one(imap):
 def test_rfc4315_3_appenduid(imap):
     imap.ok("CREATE a")
     for uid in (1, 2):
-        code = imap.append("a", MESSAGE).code.split()
+        code = imap.append("a", HELLO).code.split()
         assert code[0] == b"APPENDUID" and code[2] == b"%d" % uid
     r = imap.ok("SELECT a")
     assert b"UIDVALIDITY " + code[1] in r.codes()
@@ -58,13 +52,13 @@ def test_rfc3501_6_3_11_trycreate_before_the_octets_come(imap):
 
 def test_rfc3501_6_3_11_a_selected_mailbox_shows_it(imap):
     imap.ok("SELECT INBOX")
-    r = imap.append("INBOX", MESSAGE)
+    r = imap.append("INBOX", HELLO)
     assert r.one("EXISTS")[0] == 1
     assert r.one("RECENT")[0] == 1
 
 
 def test_append_of_any_octets_but_nul(imap):
-    every = MESSAGE + bytes(range(1, 256)) * 10 + b"\n\r\r\n no end"
+    every = HELLO + bytes(range(1, 256)) * 10 + b"\n\r\r\n no end"
     imap.append("INBOX", every)
     imap.ok("SELECT INBOX")
     assert body(imap, 1) == every
@@ -82,7 +76,7 @@ def test_rfc3501_6_3_11_empty_message_is_refused(imap):
                                   5000000])
 def test_large_messages_come_back_octet_for_octet(imap, size):
     line = b"0123456789" * 7 + b"\r\n"
-    message = (MESSAGE + line * (size // len(line) + 1))[:size]
+    message = (HELLO + line * (size // len(line) + 1))[:size]
     imap.append("INBOX", message)
     imap.ok("SELECT INBOX")
     assert body(imap, 1) == message
@@ -117,7 +111,7 @@ def test_what_follows_the_message_must_end_the_command(imap):
 def test_rfc5530_3_overquota(server, account, imap):
     server.msadm("account", "set", account.address, "--quota", "30K")
     with server.imap(account) as c:
-        assert c.append("INBOX", MESSAGE + b"x" * 20000).ok
+        assert c.append("INBOX", HELLO + b"x" * 20000).ok
         # Before the octets come.
         c.send(b"a APPEND INBOX {20000}\r\n")
         assert c.line().startswith(b"a NO [OVERQUOTA] ")
@@ -136,8 +130,8 @@ def test_an_append_cut_off_leaves_nothing(server, account, imap):
 
 
 def test_rfc8474_5_1_emailid(imap):
-    imap.append("INBOX", MESSAGE)
-    imap.append("INBOX", MESSAGE)
+    imap.append("INBOX", HELLO)
+    imap.append("INBOX", HELLO)
     imap.ok("CREATE x")
     imap.ok("SELECT INBOX")
     imap.ok("COPY 1 x")

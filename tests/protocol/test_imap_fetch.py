@@ -27,13 +27,12 @@ MIXED = (b"From: a@example.org\r\nSubject: mixed\r\nMIME-Version: 1.0\r\n"
 
 
 @pytest.fixture
-def imap(server, account):
-    with server.imap(account) as c:
-        c.append("INBOX", PLAIN)
-        c.append("INBOX", MIXED)
-        c.append("INBOX", b"no header at all")
-        c.ok("SELECT INBOX")
-        yield c
+def imap(imap):
+    imap.append("INBOX", PLAIN)
+    imap.append("INBOX", MIXED)
+    imap.append("INBOX", b"no header at all")
+    imap.ok("SELECT INBOX")
+    return imap
 
 
 def fetch(imap, seq, items):

@@ -4,12 +4,6 @@ import re
 import pytest
 
 
-@pytest.fixture
-def imap(server, account):
-    with server.imap(account) as c:
-        yield c
-
-
 def listed(result, kind="LIST"):
     """{name: set of attributes}, and the rest as "name+"."""
     found = {}

@@ -3,13 +3,7 @@ import re
 
 import pytest
 
-MESSAGE = b"From: a@example.org\r\nSubject: hello\r\n\r\nbody\r\n"
-
-
-@pytest.fixture
-def imap(server, account):
-    with server.imap(account) as c:
-        yield c
+from harness.mail import HELLO
 
 
 def number(result, code):
@@ -22,8 +16,8 @@ def number(result, code):
 
 # --- SELECT, EXAMINE --------------------------------------------------------
 def test_rfc3501_6_3_1_select_gives_required_untagged(imap):
-    imap.append("INBOX", MESSAGE)
-    imap.append("INBOX", MESSAGE, flags="(\\Seen)")
+    imap.append("INBOX", HELLO)
+    imap.append("INBOX", HELLO, flags="(\\Seen)")
     r = imap.ok("SELECT INBOX")
     assert r.one("EXISTS")[0] == 2
     assert r.one("RECENT")[0] == 2
@@ -39,7 +33,7 @@ def test_rfc3501_6_3_1_select_gives_required_untagged(imap):
 
 
 def test_rfc3501_6_3_1_no_unseen_code_when_all_are_seen(imap):
-    imap.append("INBOX", MESSAGE, flags="(\\Seen)")
+    imap.append("INBOX", HELLO, flags="(\\Seen)")
     r = imap.ok("SELECT INBOX")
     assert not any(c.startswith(b"UNSEEN") for c in r.codes())
 
@@ -51,7 +45,7 @@ def test_rfc3501_6_3_1_failed_select_leaves_no_mailbox(imap):
 
 
 def test_rfc3501_6_3_1_select_leaves_the_old_mailbox(imap):
-    imap.append("INBOX", MESSAGE)
+    imap.append("INBOX", HELLO)
     imap.ok("CREATE other")
     imap.ok("SELECT INBOX")
     r = imap.ok("SELECT other")
@@ -60,12 +54,12 @@ def test_rfc3501_6_3_1_select_leaves_the_old_mailbox(imap):
 
 
 def test_rfc3501_5_1_inbox_in_any_case(imap):
-    imap.append("inBOX", MESSAGE)
+    imap.append("inBOX", HELLO)
     assert imap.ok("SELECT iNbOx").one("EXISTS")[0] == 1
 
 
 def test_rfc3501_6_3_2_examine_changes_nothing(imap, server, account):
-    imap.append("INBOX", MESSAGE)
+    imap.append("INBOX", HELLO)
     r = imap.ok("EXAMINE INBOX")
     assert r.code == b"READ-ONLY"
     assert number(r, "PERMANENTFLAGS") == b""
@@ -82,7 +76,7 @@ def test_rfc3501_6_3_2_examine_changes_nothing(imap, server, account):
 
 
 def test_rfc3501_2_3_2_recent_is_one_sessions(server, account, imap):
-    imap.append("INBOX", MESSAGE)
+    imap.append("INBOX", HELLO)
     assert imap.ok("SELECT INBOX").one("RECENT")[0] == 1
     with server.imap(account) as second:
         assert second.ok("SELECT INBOX").one("RECENT")[0] == 0
@@ -93,17 +87,17 @@ def test_rfc3501_2_3_2_recent_is_one_sessions(server, account, imap):
 
 def test_rfc3501_2_3_1_1_uids_rise_and_are_not_used_again(imap):
     for _ in range(3):
-        imap.append("INBOX", MESSAGE)
+        imap.append("INBOX", HELLO)
     imap.ok("SELECT INBOX")
     imap.ok("STORE 3 +FLAGS (\\Deleted)")
     imap.ok("EXPUNGE")
-    r = imap.append("INBOX", MESSAGE)
+    r = imap.append("INBOX", HELLO)
     assert r.code.split()[2] == b"4"
 
 
 def test_rfc3501_6_4_2_close_expunges_without_a_word(imap):
     for _ in range(3):
-        imap.append("INBOX", MESSAGE)
+        imap.append("INBOX", HELLO)
     imap.ok("SELECT INBOX")
     imap.ok("STORE 2 +FLAGS.SILENT (\\Deleted)")
     assert imap.ok("CLOSE").untagged == []
@@ -112,7 +106,7 @@ def test_rfc3501_6_4_2_close_expunges_without_a_word(imap):
 
 
 def test_rfc3691_unselect_expunges_nothing(imap):
-    imap.append("INBOX", MESSAGE, flags="(\\Deleted)")
+    imap.append("INBOX", HELLO, flags="(\\Deleted)")
     imap.ok("SELECT INBOX")
     imap.ok("UNSELECT")
     imap.bad("CHECK")
@@ -221,7 +215,7 @@ def test_rfc6154_3_create_with_a_use(imap):
 # --- DELETE -----------------------------------------------------------------
 def test_rfc3501_6_3_4_delete(imap):
     imap.ok("CREATE a")
-    imap.append("a", MESSAGE)
+    imap.append("a", HELLO)
     imap.ok("DELETE a")
     assert "a" not in names(imap)
     assert imap.no("DELETE a").code == b"NONEXISTENT"
@@ -230,7 +224,7 @@ def test_rfc3501_6_3_4_delete(imap):
 
 def test_rfc3501_6_3_4_delete_of_a_parent_leaves_its_name(imap):
     imap.ok("CREATE a/b")
-    imap.append("a", MESSAGE)
+    imap.append("a", HELLO)
     imap.ok("DELETE a")
     assert {"a", "a/b"} <= set(names(imap))
     assert b"\\Noselect" in imap.ok('LIST "" a').one("LIST")[1]
@@ -258,7 +252,7 @@ def test_delete_of_the_selected_mailbox_leaves_it(imap):
 
 def test_rfc2180_3_3_deleted_by_another_session(server, account, imap):
     imap.ok("CREATE a")
-    imap.append("a", MESSAGE)
+    imap.append("a", HELLO)
     imap.ok("SELECT a")
     with server.imap(account) as other:
         other.ok("DELETE a")
@@ -270,14 +264,14 @@ def test_rfc2180_3_3_deleted_by_another_session(server, account, imap):
 # --- RENAME -----------------------------------------------------------------
 def test_rfc3501_6_3_5_rename_keeps_messages_and_uids(imap):
     imap.ok("CREATE a")
-    imap.append("a", MESSAGE)
+    imap.append("a", HELLO)
     before = imap.ok("SELECT a")
     imap.ok("UNSELECT")
     imap.ok("RENAME a x/y")
     r = imap.ok("SELECT x/y")
     assert r.one("EXISTS")[0] == 1
     assert number(r, "UIDVALIDITY") == number(before, "UIDVALIDITY")
-    assert imap.ok("FETCH 1 BODY[]").fetch()[1]["BODY[]"] == MESSAGE
+    assert imap.ok("FETCH 1 BODY[]").fetch()[1]["BODY[]"] == HELLO
     assert imap.no("RENAME a b").code == b"NONEXISTENT"
 
 
@@ -289,8 +283,8 @@ def test_rfc3501_6_3_5_rename_takes_children_along(imap):
 
 
 def test_rfc3501_6_3_5_rename_of_inbox_moves_its_messages(imap):
-    imap.append("INBOX", MESSAGE)
-    imap.append("INBOX", MESSAGE, flags="(\\Flagged)")
+    imap.append("INBOX", HELLO)
+    imap.append("INBOX", HELLO, flags="(\\Flagged)")
     imap.ok("RENAME INBOX old")
     assert imap.ok("SELECT old").one("EXISTS")[0] == 2
     assert imap.ok("SEARCH FLAGGED").search() == [2]
@@ -307,11 +301,11 @@ def test_rfc3501_6_3_5_rename_to_what_exists(imap):
 
 def test_rename_of_the_selected_mailbox_goes_on(imap):
     imap.ok("CREATE a")
-    imap.append("a", MESSAGE)
+    imap.append("a", HELLO)
     imap.ok("SELECT a")
     imap.ok("RENAME a b")
     imap.ok("STORE 1 +FLAGS (\\Seen)")
-    assert imap.ok("FETCH 1 BODY[]").fetch()[1]["BODY[]"] == MESSAGE
+    assert imap.ok("FETCH 1 BODY[]").fetch()[1]["BODY[]"] == HELLO
 
 
 # --- SUBSCRIBE --------------------------------------------------------------
@@ -335,8 +329,8 @@ def status(imap, name, items):
 
 def test_rfc3501_6_3_10_status(imap):
     imap.ok("CREATE a")
-    imap.append("a", MESSAGE)
-    imap.append("a", MESSAGE, flags="(\\Seen)")
+    imap.append("a", HELLO)
+    imap.append("a", HELLO, flags="(\\Seen)")
     s = status(imap, "a", "MESSAGES RECENT UIDNEXT UIDVALIDITY UNSEEN")
     assert (s["MESSAGES"], s["RECENT"], s["UIDNEXT"], s["UNSEEN"]) == (
         b"2", b"2", b"3", b"1")
@@ -345,9 +339,9 @@ def test_rfc3501_6_3_10_status(imap):
 
 
 def test_rfc8438_3_status_size(imap):
-    imap.append("INBOX", MESSAGE)
-    imap.append("INBOX", MESSAGE)
-    assert status(imap, "INBOX", "SIZE")["SIZE"] == b"%d" % (2 * len(MESSAGE))
+    imap.append("INBOX", HELLO)
+    imap.append("INBOX", HELLO)
+    assert status(imap, "INBOX", "SIZE")["SIZE"] == b"%d" % (2 * len(HELLO))
 
 
 def test_rfc7889_3_3_status_appendlimit(imap):
@@ -362,6 +356,6 @@ def test_rfc3501_6_3_10_status_of_nothing(imap):
 
 
 def test_rfc3501_6_3_10_status_of_the_selected_mailbox(imap):
-    imap.append("INBOX", MESSAGE)
+    imap.append("INBOX", HELLO)
     imap.ok("SELECT INBOX")
     assert status(imap, "INBOX", "MESSAGES")["MESSAGES"] == b"1"

@@ -4,9 +4,8 @@ import re
 
 import pytest
 
+from harness.mail import HELLO
 from harness.wire import sexp
-
-MESSAGE = b"From: a@example.org\r\nSubject: hello\r\n\r\nbody\r\n"
 
 
 def code(result, name):
@@ -36,14 +35,13 @@ def vanished(result, earlier):
 
 
 @pytest.fixture
-def imap(server, account):
+def imap(imap):
     """Five messages in INBOX, which is selected, with QRESYNC."""
-    with server.imap(account) as c:
-        for _ in range(5):
-            c.append("INBOX", MESSAGE)
-        c.ok("ENABLE QRESYNC")
-        c.ok("SELECT INBOX")
-        yield c
+    for _ in range(5):
+        imap.append("INBOX", HELLO)
+    imap.ok("ENABLE QRESYNC")
+    imap.ok("SELECT INBOX")
+    return imap
 
 
 @pytest.fixture
@@ -78,7 +76,7 @@ def test_rfc7162_3_2_3_enable(server, account, names):
         words = c.ok(f"ENABLE {names}").one("ENABLED")[1].split()
         assert b"QRESYNC" in words
         assert (b"CONDSTORE" in words) == ("CONDSTORE" in names)
-        c.append("INBOX", MESSAGE)
+        c.append("INBOX", HELLO)
         c.ok("SELECT INBOX")
         # It is a CONDSTORE enabling command too.
         r = c.ok("STORE 1 +FLAGS (\\Seen)")
@@ -145,7 +143,7 @@ def test_rfc6851_4_5_move(imap):
 
 def test_rfc7162_3_2_10_2_others_are_told_once(imap, second):
     remove(second, "2,4")
-    second.append("INBOX", MESSAGE)
+    second.append("INBOX", HELLO)
     second.ok("STORE 1 +FLAGS (\\Flagged)")
     r = imap.ok("NOOP")
     assert vanished(r, False) == [2, 4] and r.all("EXPUNGE") == []
@@ -156,7 +154,7 @@ def test_rfc7162_3_2_10_2_others_are_told_once(imap, second):
 
 def test_rfc7162_3_2_10_2_what_was_never_announced_does_not_vanish(
         imap, second):
-    second.append("INBOX", MESSAGE)
+    second.append("INBOX", HELLO)
     second.ok("NOOP")
     remove(second, "6")
     r = imap.ok("NOOP")
@@ -202,7 +200,7 @@ def test_rfc7162_3_2_10_2_idle(imap, second):
 def test_rfc7162_3_2_5_1_select_tells_what_was_missed(imap, second, known):
     remove(second, "2,4:5")
     second.ok("UID STORE 3 +FLAGS ($new)")
-    second.append("INBOX", MESSAGE)
+    second.append("INBOX", HELLO)
     r = imap.ok(f"SELECT INBOX (QRESYNC ({known}))")
     assert vanished(r, True) == [2, 4, 5]
     found = r.fetch()
@@ -219,7 +217,7 @@ def test_rfc7162_3_2_5_1_select_tells_what_was_missed(imap, second, known):
 def test_rfc7162_3_2_5_1_only_of_known_uids(imap, second, known):
     remove(second, "2,4:5")
     second.ok("UID STORE 1,3 +FLAGS (\\Flagged)")
-    second.append("INBOX", MESSAGE)
+    second.append("INBOX", HELLO)
     r = imap.ok(f"SELECT INBOX (QRESYNC ({known} 3:4))")
     assert vanished(r, True) == [4]
     assert [d["UID"] for d in r.fetch().values()] == [b"3"]
@@ -337,7 +335,7 @@ def test_a_client_that_comes_and_goes_knows_all(server, account, seed):
     r = random.Random(seed)
     other = server.imap(account)
     for _ in range(10):
-        other.append("INBOX", MESSAGE)
+        other.append("INBOX", HELLO)
     other.ok("SELECT INBOX")
     cache = Cache(server.imap(account))
     for _ in range(60):
@@ -351,7 +349,7 @@ def test_a_client_that_comes_and_goes_knows_all(server, account, seed):
                 f"UID COPY {uid}:{uid + 2} INBOX"]))
         n = other.ok("SEARCH RETURN (COUNT) ALL").one("ESEARCH")[1]
         if n.endswith(b" 0"):
-            other.append("INBOX", MESSAGE)
+            other.append("INBOX", HELLO)
         # What it asks for before it goes may leave EXPUNGEs waiting.
         if cache.flags:
             uid = r.choice(sorted(cache.flags))

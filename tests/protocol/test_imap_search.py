@@ -13,22 +13,21 @@ def message(subject="s", sender="a@example.org", date=None, body="body",
 
 
 @pytest.fixture
-def imap(server, account):
-    with server.imap(account) as c:
-        c.append("INBOX", message("first", date="Tue, 1 Feb 2000 23:30:00 "
-                                  "-0500"), "(\\Seen)",
-                 '"01-Feb-2000 10:00:00 +0000"')
-        c.append("INBOX", message("second", sender="Smith <s@example.org>",
-                                  body="needle in the hay",
-                                  more="Cc: cc@x.example\r\n"),
-                 "(\\Flagged $Junk)", '"02-Feb-2000 23:30:00 -0500"')
-        c.append("INBOX", message(
-            "=?utf-8?Q?gr=C3=BC=C3=9Fe?=", date="Thu, 3 Feb 2000 00:00:00 "
-            "+0000", body="x" * 5000,
-            more="X-Test: yes it is\r\nBcc: hidden@x.example\r\n"),
-            "(\\Answered \\Draft)", '"03-Feb-2000 10:00:00 +0000"')
-        c.ok("SELECT INBOX")
-        yield c
+def imap(imap):
+    imap.append("INBOX", message("first", date="Tue, 1 Feb 2000 23:30:00 "
+                              "-0500"), "(\\Seen)",
+             '"01-Feb-2000 10:00:00 +0000"')
+    imap.append("INBOX", message("second", sender="Smith <s@example.org>",
+                              body="needle in the hay",
+                              more="Cc: cc@x.example\r\n"),
+             "(\\Flagged $Junk)", '"02-Feb-2000 23:30:00 -0500"')
+    imap.append("INBOX", message(
+        "=?utf-8?Q?gr=C3=BC=C3=9Fe?=", date="Thu, 3 Feb 2000 00:00:00 "
+        "+0000", body="x" * 5000,
+        more="X-Test: yes it is\r\nBcc: hidden@x.example\r\n"),
+        "(\\Answered \\Draft)", '"03-Feb-2000 10:00:00 +0000"')
+    imap.ok("SELECT INBOX")
+    return imap
 
 
 @pytest.mark.parametrize("keys, want", [

@@ -7,14 +7,13 @@ import time
 
 import pytest
 
-MESSAGE = b"From: a@example.org\r\nSubject: hello\r\n\r\nbody\r\n"
+from harness.mail import HELLO
 
 
 @pytest.fixture
-def imap(server, account):
-    with server.imap(account) as c:
-        c.ok("SELECT INBOX")
-        yield c
+def imap(imap):
+    imap.ok("SELECT INBOX")
+    return imap
 
 
 @pytest.fixture
@@ -25,19 +24,19 @@ def second(server, account):
 
 # --- what others do ---------------------------------------------------------
 def test_rfc3501_5_2_new_mail_is_told(imap, second):
-    second.append("INBOX", MESSAGE)
+    second.append("INBOX", HELLO)
     r = imap.ok("NOOP")
     assert r.one("EXISTS")[0] == 1 and r.one("RECENT")[0] == 1
     assert imap.ok("NOOP").untagged == []
 
 
 def test_rfc3501_5_2_mail_by_lmtp_is_told(server, account, imap):
-    server.deliver(MESSAGE, account)
+    server.deliver(HELLO, account)
     assert imap.ok("NOOP").one("EXISTS")[0] == 1
 
 
 def test_rfc3501_5_2_flags_are_told(imap, second):
-    second.append("INBOX", MESSAGE)
+    second.append("INBOX", HELLO)
     imap.ok("NOOP")
     second.ok("SELECT INBOX")
     second.ok("STORE 1 +FLAGS (\\Flagged)")
@@ -46,12 +45,12 @@ def test_rfc3501_5_2_flags_are_told(imap, second):
 
 def test_rfc3501_7_4_1_numbers_are_those_of_the_session(imap, second):
     for _ in range(5):
-        second.append("INBOX", MESSAGE)
+        second.append("INBOX", HELLO)
     imap.ok("NOOP")
     second.ok("SELECT INBOX")
     second.ok("STORE 1,3 +FLAGS.SILENT (\\Deleted)")
     second.ok("EXPUNGE")
-    second.append("INBOX", MESSAGE)
+    second.append("INBOX", HELLO)
     # Before it is told of them, 5 is still UID 5.
     assert imap.ok("FETCH 5 UID").fetch()[5]["UID"] == b"5"
     r = imap.ok("NOOP")
@@ -72,7 +71,7 @@ def idle_until(imap, want):
 def test_rfc2177_3_idle_tells_at_once(imap, second):
     tag = imap.idle()
     start = time.monotonic()
-    second.append("INBOX", MESSAGE)
+    second.append("INBOX", HELLO)
     idle_until(imap, b"EXISTS")
     assert time.monotonic() - start < 2
     second.ok("SELECT INBOX")
@@ -86,7 +85,7 @@ def test_rfc2177_3_idle_tells_at_once(imap, second):
 
 def test_rfc2177_3_idle_claims_recent(imap, second):
     tag = imap.idle()
-    second.append("INBOX", MESSAGE)
+    second.append("INBOX", HELLO)
     assert idle_until(imap, b"1 RECENT")
     assert imap.done(tag).ok
     assert second.ok("SELECT INBOX").one("RECENT")[0] == 0
@@ -94,7 +93,7 @@ def test_rfc2177_3_idle_claims_recent(imap, second):
 
 def test_rfc2177_3_idle_across_programs(server, account, imap):
     tag = imap.idle()
-    server.deliver(MESSAGE, account)
+    server.deliver(HELLO, account)
     idle_until(imap, b"1 EXISTS")
     assert imap.done(tag).ok
 
@@ -122,7 +121,7 @@ def test_many_idle_sessions_are_all_told(server, account, second):
     for c in sessions:
         c.ok("SELECT INBOX")
         c.idle()
-    second.append("INBOX", MESSAGE)
+    second.append("INBOX", HELLO)
     for c in sessions:
         idle_until(c, b"1 EXISTS")
     for c in sessions:
@@ -162,7 +161,7 @@ def test_appends_at_once_get_uids_of_their_own(server, account):
     def appender():
         with server.imap(account) as c:
             for _ in range(25):
-                told.append(int(c.append("INBOX", MESSAGE).code.split()[2]))
+                told.append(int(c.append("INBOX", HELLO).code.split()[2]))
 
     run_all([appender] * 8)
     with server.imap(account) as c:
@@ -171,7 +170,7 @@ def test_appends_at_once_get_uids_of_their_own(server, account):
 
 def test_recent_goes_to_one_session(server, account, second):
     for _ in range(20):
-        second.append("INBOX", MESSAGE)
+        second.append("INBOX", HELLO)
     counts = []
 
     def selector():
@@ -184,7 +183,7 @@ def test_recent_goes_to_one_session(server, account, second):
 
 def test_moves_at_once_lose_and_double_nothing(server, account, second):
     for _ in range(40):
-        second.append("INBOX", MESSAGE)
+        second.append("INBOX", HELLO)
     for i in range(4):
         second.ok(f"CREATE m{i}")
 
@@ -203,7 +202,7 @@ def test_moves_at_once_lose_and_double_nothing(server, account, second):
 
 def test_changes_by_all_end_alike_for_all(server, account, second):
     for _ in range(30):
-        second.append("INBOX", MESSAGE)
+        second.append("INBOX", HELLO)
 
     def changer(i):
         def job():
@@ -235,7 +234,7 @@ def pair(make_server, tmp_path):
 def test_two_processes_share_an_account(pair):
     one, two, account = pair
     with one.imap(account) as a, two.imap(account) as b:
-        a.append("INBOX", MESSAGE)
+        a.append("INBOX", HELLO)
         assert b.ok("SELECT INBOX").one("EXISTS")[0] == 1
         assert a.ok("SELECT INBOX").one("RECENT")[0] == 0
         b.ok("STORE 1 +FLAGS (\\Flagged)")
@@ -253,7 +252,7 @@ def test_appends_through_two_processes(pair):
         def job():
             with server.imap(account) as c:
                 for _ in range(25):
-                    assert c.append("INBOX", MESSAGE).ok
+                    assert c.append("INBOX", HELLO).ok
         return job
 
     run_all([appender(one), appender(two)] * 3)
@@ -276,7 +275,7 @@ def box(imap, second):
     """The mailbox "box" with two messages, which `imap` has selected."""
     imap.ok("CREATE box")
     for _ in range(2):
-        imap.append("box", MESSAGE)
+        imap.append("box", HELLO)
     imap.ok("SELECT box")
     return "box"
 
@@ -309,7 +308,7 @@ def test_rfc2180_3_3_a_mailbox_with_children_is_deleted(imap, second, box):
 def test_rfc2180_3_3_a_mailbox_is_deleted_and_made_again(imap, second, box):
     second.ok("DELETE box")
     second.ok("CREATE box")
-    second.append("box", MESSAGE)
+    second.append("box", HELLO)
     parts(imap, "NOOP")
 
 
@@ -324,7 +323,7 @@ def test_rfc2180_3_4_a_renamed_mailbox_stays_selected(imap, second, box):
     second.ok("RENAME box other")
     assert imap.ok("NOOP").untagged == []
     imap.ok("STORE 1 +FLAGS.SILENT (\\Deleted)")
-    second.append("other", MESSAGE)
+    second.append("other", HELLO)
     assert imap.ok("EXPUNGE").one("EXPUNGE")[0] == 1
     assert imap.ok("FETCH 1:* UID").fetch()[2]["UID"] == b"3"
 
@@ -340,13 +339,13 @@ def test_rfc3501_2_3_1_1_a_restored_account_ends_its_sessions(
     account = server.add_account()
     early = server.imap(account)
     for _ in range(3):
-        early.append("INBOX", MESSAGE)
+        early.append("INBOX", HELLO)
     before = uidvalidity(early.ok("SELECT INBOX"))
     [tree] = glob.glob(f"{server.home}/store/accounts/*/*")
     subprocess.run(["cp", "-a", tree, tmp_path / "copy"], check=True)
     idle = server.imap(account)
     idle.ok("SELECT INBOX")
-    early.append("INBOX", MESSAGE)
+    early.append("INBOX", HELLO)
     idle.idle()
     idle_until(idle, b"EXISTS")
     shutil.rmtree(tree)

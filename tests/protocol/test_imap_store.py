@@ -3,16 +3,15 @@ import re
 
 import pytest
 
-MESSAGE = b"From: a@example.org\r\nSubject: hello\r\n\r\nbody\r\n"
+from harness.mail import HELLO
 
 
 @pytest.fixture
-def imap(server, account):
-    with server.imap(account) as c:
-        for _ in range(4):
-            c.append("INBOX", MESSAGE)
-        c.ok("SELECT INBOX")
-        yield c
+def imap(imap):
+    for _ in range(4):
+        imap.append("INBOX", HELLO)
+    imap.ok("SELECT INBOX")
+    return imap
 
 
 @pytest.fixture
@@ -174,7 +173,7 @@ def test_rfc2180_4_1_1_expunged_messages_can_be_read_until_told(imap, second):
     imap.ok("STORE 1:* +FLAGS.SILENT (\\Deleted)")
     imap.ok("EXPUNGE")
     data = second.ok("FETCH 1:4 BODY.PEEK[]").fetch()
-    assert [d["BODY[]"] for d in data.values()] == [MESSAGE] * 4
+    assert [d["BODY[]"] for d in data.values()] == [HELLO] * 4
     assert second.no("STORE 1 +FLAGS (\\Seen)").code == b"EXPUNGEISSUED"
     assert second.ok("STORE 1 +FLAGS.SILENT (\\Seen)").fetch() == {}
     assert len(second.ok("NOOP").all("EXPUNGE")) == 4
@@ -189,7 +188,7 @@ def test_rfc3501_6_4_7_copy_keeps_flags_and_date(imap):
     assert imap.ok("SELECT x").one("RECENT")[0] == 1
     data = imap.ok("FETCH 1 (FLAGS INTERNALDATE BODY.PEEK[])").fetch()[1]
     assert set(data["FLAGS"]) == {b"\\Seen", b"$k", b"\\Recent"}
-    assert data["INTERNALDATE"] == date and data["BODY[]"] == MESSAGE
+    assert data["INTERNALDATE"] == date and data["BODY[]"] == HELLO
 
 
 def test_rfc4315_3_copyuid(imap):
@@ -224,7 +223,7 @@ def test_rfc6851_3_3_move(imap):
     assert imap.ok("UID SEARCH ALL").search() == [1, 4]
     imap.ok("SELECT x")
     found = imap.ok("FETCH 1:* (FLAGS BODY.PEEK[])").fetch()
-    assert all(b"\\Deleted" not in d["FLAGS"] and d["BODY[]"] == MESSAGE
+    assert all(b"\\Deleted" not in d["FLAGS"] and d["BODY[]"] == HELLO
                for d in found.values()) and len(found) == 2
 
 
@@ -272,7 +271,7 @@ def test_rfc7162_3_1_modseq_rises_with_changes_alone(imap):
     imap.ok("STORE 1 -FLAGS (\\Flagged)")
     assert modseq(imap, 1) == after
     assert modseq(imap, 2) < after
-    imap.append("INBOX", MESSAGE)
+    imap.append("INBOX", HELLO)
     assert modseq(imap, 5) > after
 
 
