@@ -299,6 +299,7 @@ head_renew(struct account *a, struct segment *old_segment,
 	struct usage usage;
 	struct fail f = {0};
 	struct seg_name unused;
+	bool low;
 	struct view *v = loaded_view(a, &unused);
 	struct head *old = NULL;
 	struct head *h = NULL;
@@ -309,7 +310,8 @@ head_renew(struct account *a, struct segment *old_segment,
 	} else if (head_get(a, &old) == 0) {
 		h = head_moved(old, segment);
 		head_unref(&old);
-		if (h != NULL && usage_estimate(a, old_segment, &usage, &f)) {
+		if (h != NULL
+		    && usage_estimate(a, old_segment, &usage, &low, &f)) {
 			h->usage = usage;
 			h->place = place_make(segment->number, 0);
 		}

@@ -54,9 +54,9 @@ void head_renew(
     struct account *a, struct segment *old, const struct seg_name *segment);
 
 /* What the account holds, as far as can be told from its head and the ADDs in
- * `seg`, its newest segment.  False: not at all. */
-bool usage_estimate(
-    struct account *a, struct segment *seg, struct usage *out, struct fail *f);
+ * `seg`, its newest segment.  False: not at all.  *low_out: there is more. */
+bool usage_estimate(struct account *a, struct segment *seg, struct usage *out,
+    bool *low_out, struct fail *f);
 
 /* Write it because mailboxes changed.  The state is loaded. */
 void head_update(struct account *a);

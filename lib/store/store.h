@@ -111,8 +111,9 @@ int store_open_settings(const struct settings *set, enum store_role role,
 
 /* ---- accounts ---- */
 
-/* What an account holds: an estimate that needs no state (it counts what was
- * delivered, not what was copied or expunged of late), or exact.
+/* What an account holds: an estimate that needs no state where that will do
+ * (it counts what was delivered, also if it was expunged of late; where
+ * messages were copied the state is looked at), or exact.
  * FAIL_ABSENT. */
 struct usage;
 int store_usage(struct store *store, const char *id, bool exact,

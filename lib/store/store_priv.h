@@ -124,6 +124,7 @@ struct account {
 	struct packset *packs GUARDED_BY(lock); /* NULL: not looked for */
 	/* What usage_estimate() has counted so far; 0: nothing. */
 	struct usage counted GUARDED_BY(lock);
+	bool counted_low GUARDED_BY(lock);
 	struct seg_name counted_in GUARDED_BY(lock);
 	uint64_t counted_at GUARDED_BY(lock);
 	struct watch *watches GUARDED_BY(lock);

@@ -2,8 +2,9 @@
  * usage: what an account holds, without loading its state.
  *
  * The head says what was there when its segment was begun, or at a place in
- * it; the ADDs from there on are counted by reading them.  Copies and what was
- * expunged since are not: an estimate, soon put right by the next head.
+ * it; the ADDs from there on are counted by reading them.  What was expunged
+ * since is not: an estimate, soon put right by the next head.  Of copies it is
+ * known that there were some, but not how large they are: then it is too low.
  */
 #include "base/mem.h"
 #include "store/change_priv.h"
@@ -12,6 +13,7 @@
 /* Where counting stands. */
 struct count {
 	struct usage sum;
+	bool low;      /* something was not counted */
 	uint64_t at;   /* offset in the segment */
 	place_t after; /* only records behind this place */
 };
@@ -23,8 +25,11 @@ count_records(struct count *c, const struct scan *scan)
 		const struct record *r = &scan->rec[i];
 		struct rec_add add;
 
-		if (r->type == RECORD_ADD && r->place > c->after
-		    && rec_add_read(r->body, &add)) {
+		if (r->place <= c->after) {
+			continue;
+		}
+		c->low |= r->type == RECORD_COPY || r->type == RECORD_UNDELETE;
+		if (r->type == RECORD_ADD && rec_add_read(r->body, &add)) {
 			c->sum.messages++;
 			c->sum.octets += add.size;
 		}
@@ -61,7 +66,9 @@ count_begin(struct account *a, const struct segment *seg, struct count *c)
 	lock_acquire(&a->lock);
 	known = a->counted_at != 0 && seg_name_eq(&a->counted_in, name);
 	if (known) {
-		*c = (struct count){.sum = a->counted, .at = a->counted_at};
+		*c = (struct count){.sum = a->counted,
+		    .low = a->counted_low,
+		    .at = a->counted_at};
 	}
 	lock_release(&a->lock);
 	if (known) {
@@ -78,8 +85,8 @@ count_begin(struct account *a, const struct segment *seg, struct count *c)
 }
 
 bool
-usage_estimate(
-    struct account *a, struct segment *seg, struct usage *out, struct fail *f)
+usage_estimate(struct account *a, struct segment *seg, struct usage *out,
+    bool *low_out, struct fail *f)
 {
 	struct count c;
 
@@ -88,10 +95,12 @@ usage_estimate(
 	}
 	lock_acquire(&a->lock);
 	a->counted = c.sum;
+	a->counted_low = c.low;
 	a->counted_in = seg->header.name;
 	a->counted_at = c.at;
 	lock_release(&a->lock);
 	*out = c.sum;
+	*low_out = c.low;
 	return true;
 }
 
@@ -114,6 +123,7 @@ store_usage(struct store *store, const char *id, bool exact, struct usage *out,
 {
 	struct account *a;
 	struct segment *seg = NULL;
+	bool low = false;
 	int rc = 0;
 
 	if (account_open(store, id, &a, f) != 0) {
@@ -124,7 +134,7 @@ store_usage(struct store *store, const char *id, bool exact, struct usage *out,
 	lock_release(&a->lock);
 	if (!exact && journal_segment(a, &seg, f) != 0) {
 		rc = -1;
-	} else if (exact || !usage_estimate(a, seg, out, f)) {
+	} else if (exact || !usage_estimate(a, seg, out, &low, f) || low) {
 		rc = exact_usage(a, out, f);
 	}
 	segment_unref(&seg);

@@ -685,6 +685,37 @@ usage_is_known_without_the_state(void **state)
 	assert_int_equal(f.kind, FAIL_ABSENT);
 }
 
+/* A quota must not be slipped past by copies, whose sizes their records do
+ * not tell. */
+static void
+usage_counts_copies(void **state)
+{
+	struct fixture *x = *state;
+	struct uidset all = {0};
+	struct copied c;
+	struct usage u;
+	struct fail f = {0};
+
+	for (unsigned i = 1; i <= 3; i++) {
+		deliver_to(x, ALICE, "", "abcd");
+		uidset_add(&all, i);
+	}
+	struct account *a = fixture_account(x, ALICE);
+	uint64_t other = make_mailbox(a, "Other");
+
+	OK(account_copy(a, INBOX, &all, a, other, false, &c, &f));
+	copied_deinit(&c);
+	uidset_deinit(&all);
+	account_close(&a);
+	for (unsigned i = 0; i < 3; i++) {
+		fixture_reopen(x);
+		OK(store_usage(x->store, ALICE, false, &u, &f));
+		assert_int_equal(u.messages, 6 + i);
+		assert_int_equal(u.octets, 24 + 4 * i);
+		deliver_to(x, ALICE, "", "abcd");
+	}
+}
+
 static void
 count_wakes(void *arg)
 {
@@ -810,6 +841,7 @@ main(void)
 	    T(a_closed_account_stays_closed),
 	    T(small_segments_follow_one_another),
 	    T(usage_is_known_without_the_state),
+	    T(usage_counts_copies),
 	    T(watches_wake),
 	    T(folders_show_mailboxes_by_name),
 	    T(upkeep_writes_snapshots_of_what_has_grown),
