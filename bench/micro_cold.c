@@ -10,6 +10,7 @@
  *	micro_cold open FOLDER		the state only
  *	micro_cold list FOLDER		and the digest of each message
  *	micro_cold one FOLDER		and that of one message
+ *	micro_cold check FOLDER		all of it, for what is amiss
  *
  * Prints processor time, time, calls to the file system, octets written, and
  * how many messages were opened.
@@ -173,6 +174,13 @@ list(struct account *a, bool digests, bool one)
 }
 
 static void
+finding(void *arg, const char *text)
+{
+	(void)arg;
+	printf("%s\n", text);
+}
+
+static void
 run(const char *what, unsigned n)
 {
 	struct account *a;
@@ -189,6 +197,8 @@ run(const char *what, unsigned n)
 	} else if (strcmp(what, "collect") == 0) {
 		must(account_checkpoint(a, &f), &f, what);
 		must(account_collect(a, &f), &f, what);
+	} else if (strcmp(what, "check") == 0) {
+		must(account_check(a, false, finding, NULL, &f), &f, what);
 	} else {
 		list(a, strcmp(what, "open") != 0, strcmp(what, "one") == 0);
 	}
