@@ -291,7 +291,10 @@ unpack(struct pack_reader *r, struct sv s, struct block *b)
 	}
 	memcpy(head, s.p, sizeof(head));
 	if (le32toh(head[0]) != crc32c(0, s.p + 4, s.len - 4)
-	    || le32toh(head[1]) > PACK_RAW_MAX) {
+	    || le32toh(head[1]) > PACK_RAW_MAX
+	    || ZSTD_getFrameContentSize(
+		   s.p + PACK_BLOCK_HEAD, s.len - PACK_BLOCK_HEAD)
+		   != le32toh(head[1])) {
 		return false;
 	}
 	size_t n = ZSTD_decompressDCtx(r->zstd, b->octets, sizeof(b->octets),

@@ -205,6 +205,9 @@ read_pages(struct simproc *p, const struct inode *i, uint8_t *to, size_t len,
 			n += torn;
 			continue;
 		}
+		if (pos >= i->size) {
+			break; /* cut short while the torn page was read */
+		}
 		end = end < i->size ? end : i->size;
 		end = end < at + len ? end : at + len;
 		memcpy(to + n, i->data + pos, end - pos);
