@@ -102,34 +102,6 @@ entry_of(const struct listing *l, struct sv name)
 	    name, view_mbox(l->view, name), view_subscribed(l->view, name)};
 }
 
-/* Whether something below the name is chosen: for CHILDINFO. */
-static bool
-has_selected_child(const struct listing *l, struct sv name)
-{
-	for (size_t i = first_child(l->view, name); i < view_mboxes(l->view);
-	     i++) {
-		struct entry e = entry_of(l, view_mbox_at(l->view, i)->name);
-
-		if (!is_below(e.name, name)) {
-			break;
-		}
-		if (is_selected(l, &e)) {
-			return true;
-		}
-	}
-	if ((l->args->select & LIST_SUBSCRIBED) == 0) {
-		return false;
-	}
-	for (size_t i = 0; i < view_subscriptions(l->view); i++) {
-		struct entry e = entry_of(l, view_subscription_at(l->view, i));
-
-		if (is_below(e.name, name) && is_selected(l, &e)) {
-			return true;
-		}
-	}
-	return false;
-}
-
 /* ---- patterns ---- */
 
 static void
@@ -157,6 +129,39 @@ matches(struct listing *l, struct sv name)
 		 * [RFC 5258 3] */
 		if (l->args->patterns[i].len != 0
 		    && imap_match(l->match[i], buf_sv(&l->wire))) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * Whether something below the name is chosen, for CHILDINFO; of a name that
+ * is not chosen itself only what is not answered too: the rest would say it
+ * twice.  [RFC 5258 3.5]
+ */
+static bool
+has_selected_child(struct listing *l, struct sv name, bool hidden)
+{
+	for (size_t i = first_child(l->view, name); i < view_mboxes(l->view);
+	     i++) {
+		struct entry e = entry_of(l, view_mbox_at(l->view, i)->name);
+
+		if (!is_below(e.name, name)) {
+			break;
+		}
+		if (is_selected(l, &e) && !(hidden && matches(l, e.name))) {
+			return true;
+		}
+	}
+	if ((l->args->select & LIST_SUBSCRIBED) == 0) {
+		return false;
+	}
+	for (size_t i = 0; i < view_subscriptions(l->view); i++) {
+		struct entry e = entry_of(l, view_subscription_at(l->view, i));
+
+		if (is_below(e.name, name) && is_selected(l, &e)
+		    && !(hidden && matches(l, e.name))) {
 			return true;
 		}
 	}
@@ -252,15 +257,16 @@ pause_sometimes(struct listing *l)
 static void
 consider(struct listing *l, const struct entry *e)
 {
-	bool childinfo;
+	bool childinfo, selected;
 
 	pause_sometimes(l);
 	if (!matches(l, e->name)) {
 		return;
 	}
+	selected = is_selected(l, e);
 	childinfo = (l->args->select & LIST_RECURSIVEMATCH) != 0
-		    && has_selected_child(l, e->name);
-	if (childinfo || is_selected(l, e)) {
+		    && has_selected_child(l, e->name, !selected);
+	if (childinfo || selected) {
 		put_entry(l, e, childinfo);
 	}
 }

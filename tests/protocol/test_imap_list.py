@@ -147,6 +147,23 @@ def test_rfc5258_3_5_childinfo(fruit):
     assert "\\Subscribed" not in found["Fruit"]
 
 
+def test_rfc5258_3_5_no_childinfo_of_what_is_answered_too(imap):
+    for name in ("t2/t1", "t7/t7", "t8/t8", "t8/t9", "t1"):
+        imap.ok(f"CREATE {name}")
+        imap.ok(f"SUBSCRIBE {name}")
+    for pattern, want in (
+            ("*t7", {"t7/t7"}), ("*t8", {"t8", "t8+", "t8/t8"}),
+            ("t2", {"t2", "t2+"}), ("(t2 t2/t1)", {"t2/t1"}),
+            ("t%", {"t1", "t2", "t2+", "t7", "t7+", "t8", "t8+"}),
+            ("t*", {"t1", "t2/t1", "t7/t7", "t8/t8", "t8/t9"})):
+        found = listed(imap.ok(
+            f'LIST (SUBSCRIBED RECURSIVEMATCH) "" {pattern}'))
+        assert set(found) == want, pattern
+    imap.ok("SUBSCRIBE t8")
+    found = listed(imap.ok('LIST (SUBSCRIBED RECURSIVEMATCH) "" t8*'))
+    assert set(found) == {"t8", "t8+", "t8/t8", "t8/t9"}
+
+
 def test_rfc5258_3_5_childinfo_of_special_uses(imap):
     imap.ok("CREATE Mail/Sent (USE (\\Sent))")
     found = listed(imap.ok('LIST (SPECIAL-USE RECURSIVEMATCH) "" %'))
@@ -162,10 +179,12 @@ def test_rfc5258_3_5_parents_that_are_not_there(imap):
     imap.ok("SUBSCRIBE x/y/z")
     for name in ("x/y/z", "x/y", "x"):
         imap.ok(f"DELETE {name}")
-    found = listed(imap.ok('LIST (SUBSCRIBED RECURSIVEMATCH) "" *'))
-    assert set(n for n in found if n[-1] != "+") == {"x", "x/y", "x/y/z"}
-    assert all("\\NonExistent" in found[n] for n in ("x", "x/y", "x/y/z"))
+    found = listed(imap.ok('LIST (SUBSCRIBED RECURSIVEMATCH) "" (x x/y)'))
+    assert set(n for n in found if n[-1] != "+") == {"x", "x/y"}
+    assert all("\\NonExistent" in found[n] for n in ("x", "x/y"))
     assert found["x+"] == found["x/y+"] == '(CHILDINFO ("SUBSCRIBED"))'
+    found = listed(imap.ok('LIST (SUBSCRIBED RECURSIVEMATCH) "" *'))
+    assert set(found) == {"x/y/z"} and "\\NonExistent" in found["x/y/z"]
     assert set(listed(imap.ok('LIST (SUBSCRIBED) "" %'))) == set()
     assert set(listed(imap.ok('LSUB "" %'), "LSUB")) == {"x"}
 
