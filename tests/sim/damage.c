@@ -7,6 +7,9 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "store/replay_priv.h"
+#include "store/segment_priv.h"
+#include "store/snapshot_priv.h"
 #include "store/store_priv.h"
 #include "world.h"
 
@@ -77,6 +80,281 @@ damage_snapshots(struct world *w, unsigned a)
 	files_free(&l);
 }
 
+/* ---- segments ---- */
+
+/* Octets [from, to) of a segment are no longer what they were. */
+struct harm {
+	struct seg_name name;
+	uint64_t from, to;
+	bool seal; /* among them: not done */
+	unsigned records;
+};
+
+static bool
+hits(const struct harm *h, const struct segment *seg, const struct record *r)
+{
+	uint64_t at = r->place & SEG_ALL;
+
+	return seg_name_eq(&h->name, &seg->header.name) && at < h->to
+	       && at + r->len > h->from;
+}
+
+/* The records of a batch, but for those that are hit, and those of their
+ * group that stand before one: what follows the last is a group of its own. */
+static void
+apply_rest(struct replay *r, const struct scan *scan, struct harm *h)
+{
+	for (size_t i = 0; i < scan->n;) {
+		size_t end = i;
+		size_t good = i;
+
+		do {
+			const struct record *rec = &scan->rec[end];
+
+			if (hits(h, scan->segment, rec)) {
+				good = end + 1;
+				h->records++;
+				h->seal |= rec->type == RECORD_SEAL;
+			}
+		} while (scan->rec[end++].more);
+		for (; i < end; i++) {
+			if (i >= good) {
+				replay_apply(r, &scan->rec[i], NULL);
+			}
+		}
+	}
+}
+
+/* What is left of the state, by the file before it is harmed. */
+static bool
+expect(struct fs *fs, int dir, struct harm *h, uint64_t *hash)
+{
+	struct replay r;
+	struct segment *seg;
+	struct fail f;
+	bool sealed = true;
+
+	if (snapshot_load(fs, dir, &r, &f) != 0) {
+		return false;
+	}
+	if (segment_open(fs, dir, &r.segment, &seg, &f) != 0) {
+		replay_deinit(&r);
+		return false;
+	}
+	while (sealed) {
+		struct scan scan;
+		struct segment *next = NULL;
+
+		scan_init(&scan, seg, r.offset);
+		do {
+			if (scan_next(&scan, &f) != 0) {
+				break;
+			}
+			apply_rest(&r, &scan, h);
+			r.offset = scan.at;
+		} while (scan.end == SCAN_MORE);
+		sealed =
+		    scan.end == SCAN_SEAL
+		    && segment_open(fs, dir, &scan.seal.next, &next, &f) == 0;
+		scan_deinit(&scan);
+		segment_unref(&seg);
+		if (sealed) {
+			seg = next;
+			r.segment = seg->header.name;
+			r.offset = SEG_HEADER;
+			replay_enter(&r, &seg->header);
+		}
+	}
+	*hash = replay_hash(&r);
+	replay_deinit(&r);
+	return !h->seal;
+}
+
+static void
+compare(struct world *w, struct account *a, const struct harm *h, uint64_t want)
+{
+	struct view *v = NULL;
+	struct fail f;
+
+	if (account_refresh(a, &v, &f) != 0) {
+		violation(&w->oracle, "(10) after harm at %llu: %s: %s",
+		    (unsigned long long)h->from, fail_kind_name(f.kind),
+		    f.text);
+		return;
+	}
+	if (replay_hash(&a->replay) != want) {
+		violation(&w->oracle,
+		    "(10) harm of [%llu, %llu), %u records, costs others",
+		    (unsigned long long)h->from, (unsigned long long)h->to,
+		    h->records);
+	}
+	view_unref(&v);
+}
+
+/* With a process of its own: `want` is told without a step between. */
+static void
+harm_segment(struct world *w, unsigned a, bool look, struct harm *h,
+    uint64_t *want, bool *fits)
+{
+	struct simproc *sim = simproc_new(w->fs, ++w->next_id);
+	struct store *s = NULL;
+	struct account *account = NULL;
+	struct fail f;
+
+	if (store_open(&w->store_conf, simproc_fs(sim), &s, &f) != 0
+	    || account_open(s, world_account(a), &account, &f) != 0) {
+		violation(&w->oracle, "(10) open: %s", f.text);
+	} else if (look) {
+		compare(w, account, h, *want);
+	} else {
+		*fits = expect(simproc_fs(sim), account->dir, h, want);
+	}
+	account_close(&account);
+	store_close(&s);
+	simproc_free(&sim);
+}
+
+static void
+damage_segment(struct world *w, unsigned a, const char *path)
+{
+	uint64_t size;
+	uint8_t *was = simfs_octets(w->fs, path, &size);
+	uint8_t *now = simfs_octets(w->fs, path, &size);
+	const char *name = strrchr(path, '/') + 1;
+	struct harm h = {.records = 0};
+	uint64_t want = 0;
+	bool fits = false;
+
+	if (size > SEG_HEADER && seg_name_read(name, &h.name)) {
+		h.from = rng_range(&w->rng, SEG_HEADER, size - 1);
+		h.to = h.from + rng_range(&w->rng, 1, 200);
+		h.to = h.to < size ? h.to : size;
+		harm_segment(w, a, false, &h, &want, &fits);
+	}
+	if (fits) {
+		uint8_t flip = (uint8_t)rng_range(&w->rng, 1, 255);
+		bool zeros = rng_chance(&w->rng, 500);
+
+		for (uint64_t i = h.from; i < h.to; i++) {
+			/* Zeros that were zeros are no harm to expect. */
+			now[i] =
+			    zeros && now[i] != 0 ? 0 : (uint8_t)(now[i] ^ flip);
+		}
+		world_say(
+		    w, NULL, "HARM %s %llu", path, (unsigned long long)h.from);
+		simfs_put_octets(w->fs, path, now, size);
+		harm_segment(w, a, true, &h, &want, &fits);
+		simfs_put_octets(w->fs, path, was, size);
+	}
+	free(was);
+	free(now);
+}
+
+static void
+damage_segments(struct world *w, unsigned a)
+{
+	struct files l;
+
+	files_find(w, a, "/journal/", &l);
+	for (unsigned i = 0; i < 3 * l.n && !w->failed; i++) {
+		damage_segment(w, a, l.path[i % l.n]);
+	}
+	files_free(&l);
+}
+
+/* ---- messages ---- */
+
+static void
+count_finding(void *arg, const char *text)
+{
+	unsigned *n = arg;
+
+	*n += strstr(text, "missing or cut") != NULL;
+}
+
+/* Findings of account_check() that say so of a message. */
+static unsigned
+lost_messages(struct world *w, unsigned a)
+{
+	struct simproc *sim = simproc_new(w->fs, ++w->next_id);
+	struct store *s = NULL;
+	struct account *account = NULL;
+	unsigned n = 0;
+	struct fail f;
+
+	if (store_open(&w->store_conf, simproc_fs(sim), &s, &f) != 0
+	    || account_open(s, world_account(a), &account, &f) != 0
+	    || account_check(account, false, count_finding, &n, &f) != 0) {
+		violation(&w->oracle, "(10) check: %s", f.text);
+	}
+	account_close(&account);
+	store_close(&s);
+	simproc_free(&sim);
+	return n;
+}
+
+/* As many as can have been harmed. */
+static unsigned
+live_messages(struct world *w, unsigned a)
+{
+	struct simproc *sim = simproc_new(w->fs, ++w->next_id);
+	struct store *s = NULL;
+	struct account *account = NULL;
+	struct view *v = NULL;
+	unsigned n = 0;
+	struct fail f;
+
+	if (store_open(&w->store_conf, simproc_fs(sim), &s, &f) != 0
+	    || account_open(s, world_account(a), &account, &f) != 0
+	    || account_refresh(account, &v, &f) != 0) {
+		violation(&w->oracle, "(10) open: %s", f.text);
+	} else {
+		n = (unsigned)view_usage(v).messages;
+	}
+	view_unref(&v);
+	account_close(&account);
+	store_close(&s);
+	simproc_free(&sim);
+	return n;
+}
+
+/* A message that is cut is found, and it alone: files of graves, and files
+ * that nothing names, are no loss. */
+static void
+damage_messages(struct world *w, unsigned a)
+{
+	unsigned before = lost_messages(w, a);
+	unsigned found = 0;
+	struct files l;
+
+	files_find(w, a, "/box/", &l);
+	for (unsigned i = 0; i < l.n && !w->failed; i++) {
+		uint64_t size;
+		uint8_t *was;
+
+		if (strstr(l.path[i], "/.name") != NULL) {
+			continue;
+		}
+		was = simfs_octets(w->fs, l.path[i], &size);
+		simfs_put_octets(
+		    w->fs, l.path[i], was, rng_below(&w->rng, size));
+		unsigned now = lost_messages(w, a);
+
+		simfs_put_octets(w->fs, l.path[i], was, size);
+		free(was);
+		if (now < before) {
+			violation(&w->oracle, "(10) %s: not found", l.path[i]);
+		}
+		found += now - before;
+	}
+	/* Each name of the same octets is found with each of the others. */
+	if (!w->failed && l.n < FILES_MAX && found < live_messages(w, a)) {
+		violation(&w->oracle, "(10) account %u: %u files found cut", a,
+		    found);
+	}
+	files_free(&l);
+}
+
 void
 world_damage(struct world *w)
 {
@@ -88,6 +366,8 @@ world_damage(struct world *w)
 	w->damaged = true;
 	for (unsigned a = 0; a < ORACLE_ACCOUNTS; a++) {
 		damage_snapshots(w, a);
+		damage_segments(w, a);
+		damage_messages(w, a);
 	}
 	w->damaged = before;
 }
