@@ -119,6 +119,13 @@ byte old_head = 0;
 
 byte boot = 0; /* 1: after the power cut */
 
+#ifdef LAST /* the reader begins when all others have ended */
+byte ended = 0;
+#define END ended++
+#else
+#define END skip
+#endif
+
 /* ---- what was promised ---- */
 
 byte acked = 0; /* bits 1 to 3 */
@@ -559,7 +566,7 @@ proctype cold(byte m)
 		fi
 	od;
 	atomic { ALIVE -> acked = acked | (1 << m) };
-out:	atomic { cur = 0; at = 0; st = 0; nxt = 0; own = 0; tries = 0; so = 0 }
+out:	atomic { cur = 0; at = 0; st = 0; nxt = 0; own = 0; tries = 0; so = 0; END }
 }
 
 /* commit_run() with the state, as APPEND does, which tells the UID. */
@@ -598,7 +605,7 @@ proctype warm(byte m)
 		told[uid_] = m;
 		uid_ = 0
 	};
-out:	atomic { cur = 0; at = 0; st = 0; nxt = 0; own = 0; tries = 0 }
+out:	atomic { cur = 0; at = 0; st = 0; nxt = 0; own = 0; tries = 0; END }
 }
 
 /* A session: account_refresh(), then again from where it stands. */
@@ -608,6 +615,9 @@ proctype reader()
 	byte want = 0;
 	byte looks = 1;
 
+#ifdef LAST
+	ended == COLD + WARM + KEEPERS;
+#endif
 	d_step { ALIVE -> want = acked };
 	load();
 	do
@@ -980,7 +990,7 @@ proctype keeper()
 	:: true -> break
 	od;
 #endif
-	atomic { cur = 0; at = 0; st = 0; duties = 0 }
+	atomic { cur = 0; at = 0; st = 0; duties = 0; END }
 }
 
 /* ---- faults ---- */
