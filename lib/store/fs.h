@@ -71,8 +71,7 @@ struct fs_ops {
 	    struct fs *fs, int fd, int kernel_fd, uint64_t at, size_t len);
 	/* Give the file of a kernel descriptor, which has no name, this one.
 	 * NULL: not possible. */
-	int (*link_in)(
-	    struct fs *fs, int kernel_fd, int dir, const char *path);
+	int (*link_in)(struct fs *fs, int kernel_fd, int dir, const char *path);
 	/* Begin to write what the file has, without waiting and without any
 	 * promise: for several files that are to be flushed at once.  NULL:
 	 * nothing is gained by it. */

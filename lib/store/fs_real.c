@@ -140,8 +140,8 @@ real_link_in(struct fs *fs, int kernel_fd, int dir, const char *path)
 	char from[32];
 
 	(void)snprintf(from, sizeof(from), "/proc/self/fd/%d", kernel_fd);
-	return result(linkat(
-	    AT_FDCWD, from, folder(fs, dir), path, AT_SYMLINK_FOLLOW));
+	return result(
+	    linkat(AT_FDCWD, from, folder(fs, dir), path, AT_SYMLINK_FOLLOW));
 }
 
 static void

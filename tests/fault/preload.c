@@ -34,7 +34,8 @@ static struct fault_control *control;
 __attribute__((constructor)) static void
 map_control(void)
 {
-	const char *dir = getenv("FAULT_DIR");
+	/* Before main(), there is one thread. */
+	const char *dir = getenv("FAULT_DIR"); // NOLINT(concurrency-mt-unsafe)
 	char path[PATH_MAX];
 
 	if (dir == NULL) {
@@ -157,7 +158,7 @@ part_of(const char *name, const struct iovec *from, int *n, struct iovec *to)
 
 /* `real`: the C library's function of this name. */
 #define REAL(name)                                                             \
-	static __typeof__(&name) real;                                         \
+	static __typeof__(&(name)) real;                                       \
                                                                                \
 	if (real == NULL) {                                                    \
 		*(void **)&real = dlsym(RTLD_NEXT, #name);                     \
@@ -180,7 +181,7 @@ part_of(const char *name, const struct iovec *from, int *n, struct iovec *to)
 		if (fails(#name, error, full, again)) {                        \
 			return -1;                                             \
 		}                                                              \
-		len = part(#name, len);                                        \
+		(len) = part(#name, (len));                                    \
 		return real args;                                              \
 	}
 

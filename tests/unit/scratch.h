@@ -26,11 +26,11 @@ scratch_make(char path[SCRATCH_SIZE])
 static inline void
 scratch_remove(const char *path)
 {
-	DIR *dir = opendir(path);
+	DIR *folder = opendir(path);
 	struct dirent *d;
 
-	if (dir != NULL) {
-		while ((d = readdir(dir)) != NULL) {
+	if (folder != NULL) {
+		while ((d = readdir(folder)) != NULL) {
 			char *below;
 
 			if (strcmp(d->d_name, ".") == 0
@@ -43,7 +43,7 @@ scratch_remove(const char *path)
 			}
 			free(below);
 		}
-		(void)closedir(dir);
+		(void)closedir(folder);
 	}
 	(void)rmdir(path);
 }

@@ -32,6 +32,12 @@ struct faulty {
 };
 
 static void
+set_blind(struct faulty *x, bool blind)
+{
+	x->blind = blind;
+}
+
+static void
 strike_after(struct faulty *x, int calls)
 {
 	x->in = calls;
@@ -431,11 +437,11 @@ a_failed_flush_stops_processes_that_open_the_store_later(void **state)
 	struct fail f = {0};
 
 	OK(fs_real_open(fx->root, &x.real, &f));
-	x.in = -1;
+	strike_after(&x, -1);
 	OK(store_open(&fx->conf, &x.fs, &told, &f));
 	try_deliver(told, &p);
 	assert_int_equal(p.inbox, 1);
-	x.in = 1; /* the journal's */
+	strike_after(&x, 1); /* the journal's */
 	try_deliver(told, &p);
 	assert_int_equal(p.inbox, 1);
 
@@ -541,9 +547,9 @@ a_listing_that_misses_all_proves_nothing(void **state)
 	checkpoint_and_collect(fx); /* goes on in the next segment */
 	checkpoint_and_collect(fx); /* removes the first */
 	assert_int_equal(access(first, F_OK), -1);
-	x.blind = true;
+	set_blind(&x, true);
 	try_deliver(sleeper, &p);
-	x.blind = false;
+	set_blind(&x, false);
 	assert_int_equal(p.inbox, 2);
 	store_close(&sleeper);
 	fs_real_close(&x.real);
