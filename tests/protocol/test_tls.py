@@ -165,3 +165,42 @@ def test_a_certificate_that_expires_soon_is_told_of(p):
     make_pair(os.path.join(p.home, "tls/names/d"), "old.example.org", days=1)
     said = reload(p)
     assert "warn tls.certificate" in said and "expires soon" in said
+
+
+# --- RFC 9325 ----------------------------------------------------------------
+
+def s_client(server, *args, stdin=""):
+    """What openssl's client says of a connection to the IMAP port."""
+    done = subprocess.run(
+        ["openssl", "s_client", "-connect",
+         f"127.0.0.1:{server.port('imaps')}", *args], input=stdin, text=True,
+        capture_output=True, timeout=60, check=False)
+    return done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("version", ["-tls1", "-tls1_1"])
+def test_rfc9325_3_1_1_old_versions_are_refused(server, version):
+    said = s_client(server, version, "-cipher", "ALL:@SECLEVEL=0")
+    assert "alert protocol version" in said
+
+
+@pytest.mark.parametrize("cipher", [
+    "AES128-SHA", "AES128-GCM-SHA256", "ECDHE-ECDSA-AES128-SHA",
+    "ECDHE-ECDSA-AES128-SHA256", "eNULL", "aNULL", "PSK"])
+def test_rfc9325_4_1_weak_suites_are_refused(server, cipher):
+    said = s_client(server, "-tls1_2", "-cipher", cipher + ":@SECLEVEL=0")
+    assert "Cipher is (NONE)" in said
+
+
+def test_rfc9325_3_nothing_is_compressed_resumed_or_renegotiated(server):
+    said = s_client(server, "-tls1_2")
+    assert "Cipher is ECDHE-" in said
+    assert "Compression: NONE" in said
+    assert "Extended master secret: yes" in said
+    assert "Session-ID: \n" in said
+    assert "TLS session ticket" not in said
+    # R asks for a renegotiation.
+    assert "no renegotiation" in s_client(server, "-tls1_2", stdin="R\n")
+    said = s_client(server, "-tls1_3")
+    assert "TLS_AES_128_GCM_SHA256" in said
+    assert "session ticket" not in said
