@@ -61,7 +61,7 @@ record_write(
 	poke64(at + len - 17, r->id.process);
 	poke32(at + len - 9, r->id.counter);
 	poke32(at + len - 5, crc32c(key->crc, at, len - 5));
-	at[len - 1] = 0;
+	at[len - 1] = (char)RECORD_END;
 	to->len += len;
 }
 
@@ -92,7 +92,7 @@ record_read(struct sv s, const struct record_key *key, struct record *out)
 	}
 	unsigned type = (unsigned char)s.p[12];
 
-	if (s.p[len - 1] != 0
+	if ((unsigned char)s.p[len - 1] != RECORD_END
 	    || peek32(s.p + len - 5) != crc32c(key->crc, s.p, len - 5)
 	    || type < RECORD_ADD || type > RECORD_FILL) {
 		return RECORD_INVALID;

@@ -14,7 +14,7 @@
  *	-17	process	 8	random, of the writing process
  *	-9	counter	 4	(process, counter) is the record's id
  *	-5	CRC-32C	 4	of all before it, begun with the segment's key
- *	-1	end	 1	zero: no mark has one
+ *	-1	end	 1	RECORD_END: no mark has one
  *
  * A write that is cut short leaves a record without its last octets, and the
  * next record stands right behind it: were it not for the end, its mark could
@@ -48,6 +48,7 @@ enum {
 	RECORD_MAX = 64 * 1024,
 	RECORD_HEAD = 32,
 	RECORD_TAIL = 17,
+	RECORD_END = 0xa5, /* not zero, as what a power cut loses is */
 	RECORD_MIN = RECORD_HEAD + RECORD_TAIL,
 	RECORD_BODY_MAX = RECORD_MAX - RECORD_MIN,
 	GROUP_MAX = 1024 * 1024, /* octets of records with one effect */

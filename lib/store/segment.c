@@ -245,15 +245,15 @@ write_header(struct segment *s, struct fail *f)
 	return file_write(s->fs, s->fd, v, COUNT_OF(v), f);
 }
 
-/* A mark without a zero octet: see the end of a record. */
+/* A mark without the octet that ends a record. */
 static uint64_t
 new_mark(struct fs *fs)
 {
 	uint64_t mark = fs_random(fs);
 
 	for (unsigned i = 0; i < 64; i += 8) {
-		if ((mark >> i & 0xff) == 0) {
-			mark |= (fs_random(fs) % 255 + 1) << i;
+		if ((mark >> i & 0xff) == RECORD_END) {
+			mark ^= (fs_random(fs) % 255 + 1) << i;
 		}
 	}
 	return mark;

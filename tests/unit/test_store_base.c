@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "store/fs.h"
+#include "store/record_priv.h"
 #include "store/uidset.h"
 #include "unit.h"
 
@@ -161,10 +162,42 @@ fs_real_does_what_it_says(void **state)
 	assert_int_equal(rmdir(root), 0);
 }
 
+/* What a power cut takes from behind a torn record is zeros; what comes behind
+ * it else is a mark. */
+static void
+nothing_completes_a_record_cut_short(void **state)
+{
+	static const struct record_key key = {
+	    .mark = 0x0102030405060708, .crc = 9};
+	struct record r = {.type = RECORD_FILL, .time_ms = 5};
+	struct buf whole = {0};
+
+	(void)state;
+	record_write(&whole, &key, &r);
+	for (size_t cut = 1; cut < 8; cut++) {
+		struct buf torn = {0};
+		struct record got;
+
+		buf_add_sv(&torn, sv_sub(buf_sv(&whole), 0, whole.len - cut));
+		for (size_t i = 0; i < 64; i++) {
+			buf_add_char(&torn, '\0');
+		}
+		assert_int_equal(
+		    record_read(buf_sv(&torn), &key, &got), RECORD_INVALID);
+		torn.len = whole.len - cut;
+		buf_add_sv(&torn, buf_sv(&whole));
+		assert_int_equal(
+		    record_read(buf_sv(&torn), &key, &got), RECORD_INVALID);
+		buf_deinit(&torn);
+	}
+	buf_deinit(&whole);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(nothing_completes_a_record_cut_short),
 	    cmocka_unit_test(uidset_merges_ranges_in_any_order),
 	    cmocka_unit_test(uidset_answers_questions),
 	    cmocka_unit_test(uidset_agrees_with_a_bitmap),
