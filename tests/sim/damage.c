@@ -336,8 +336,9 @@ damage_messages(struct world *w, unsigned a)
 			continue;
 		}
 		was = simfs_octets(w->fs, l.path[i], &size);
-		simfs_put_octets(
-		    w->fs, l.path[i], was, rng_below(&w->rng, size));
+		/* What a killed writer has begun may be empty. */
+		simfs_put_octets(w->fs, l.path[i], was,
+		    size != 0 ? rng_below(&w->rng, size) : 0);
 		unsigned now = lost_messages(w, a);
 
 		simfs_put_octets(w->fs, l.path[i], was, size);
