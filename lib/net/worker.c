@@ -247,10 +247,11 @@ call_from_bench(void)
 		seat->taken = true;
 	}
 	lock_release(&bench.lock);
-	if (seat != NULL) {
-		ASSERT(sem_post(&seat->called) == 0);
+	if (seat == NULL) {
+		return false;
 	}
-	return seat != NULL;
+	ASSERT(sem_post(&seat->called) == 0);
+	return true;
 }
 
 /* If a place is free and nobody waits for events, have somebody take it. */

@@ -72,18 +72,21 @@ mailbox_of(const struct directory_rcpt *place)
 }
 
 static bool
-target_is(const struct target *t, const struct directory_rcpt *place)
+target_is(const struct target *t, const struct directory_rcpt *place,
+    struct sv mailbox)
 {
 	return memcmp(t->account_id, place->account->id, DIRECTORY_ID_LEN) == 0
-	       && sv_eq(t->mailbox, mailbox_of(place));
+	       && sv_eq(t->mailbox, mailbox);
 }
 
 static uint32_t
 target_index(struct envelope *e, struct sv address,
     const struct directory_rcpt *place, uint64_t size, struct arena *arena)
 {
+	struct sv mailbox = mailbox_of(place);
+
 	for (size_t i = 0; i < e->n_targets; i++) {
-		if (target_is(&e->targets[i], place)) {
+		if (target_is(&e->targets[i], place, mailbox)) {
 			return (uint32_t)i;
 		}
 	}
@@ -94,7 +97,7 @@ target_index(struct envelope *e, struct sv address,
 	*t = (struct target){
 	    .address = arena_sv(arena, mailaddr_sv(&place->address)),
 	    .recipient = address,
-	    .mailbox = mailbox_of(place),
+	    .mailbox = mailbox,
 	    .quota_octets = place->account->quota_octets,
 	    .quota_messages = place->account->quota_messages,
 	};
