@@ -198,6 +198,8 @@ def test_reading_takes_time_in_proportion(server, deep, kind):
         read_in_every_way(server, account, data)
         costs.append([cpu_s(pid) - was
                       for pid, was in zip((imapd, pop3d, lmtpd), before)])
+    if sanitized():
+        return  # whose own work is what would be measured
     for name, small, large in zip(("imapd", "pop3d", "lmtpd"), *costs):
         assert large < FACTOR * SLACK * small + NOISE, \
             f"{name}: {small:.3f} s, and {large:.3f} s for {FACTOR} times that"
