@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "store/account_priv.h"
 #include "store/mutate_priv.h"
 
 enum {
@@ -311,6 +312,9 @@ flush(struct commit *c, struct fail *f)
 	struct fs_stat st;
 	int rc;
 
+	lock_acquire(&a->lock);
+	uint64_t known = a->segment == c->segment ? a->size : 0;
+	lock_release(&a->lock);
 	/* What is in the file before the flush begins is on disk behind it. */
 	rc = fs_stat(a->store->fs, c->segment->fd, &st);
 	if (rc < 0) {
@@ -323,6 +327,10 @@ flush(struct commit *c, struct fail *f)
 		a->size = st.size;
 	}
 	lock_release(&a->lock);
+	if (st.size < known) {
+		account_forget(a);
+		return fail_set(f, FAIL_TEMP, "the journal was cut");
+	}
 	return c->durable ? journal_flush(a, c->segment, st.size, f) : 0;
 }
 

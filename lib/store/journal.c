@@ -113,6 +113,50 @@ set_segment_locked(struct account *a, struct segment *s)
 	segment_unref(&old);
 }
 
+void
+journal_reaches(struct segment *seg, uint64_t offset, uint64_t size)
+{
+	if (offset > seg->reach) {
+		seg->reach = offset;
+	}
+	if (size < seg->reach) {
+		seg->cut = true;
+	}
+}
+
+bool
+journal_astray(const struct segment *seg)
+{
+	return seg->cut || seg->inode != seg->header.inode;
+}
+
+/* Is it as long as the snapshots say?  Whoever begins with one of them would
+ * not see what is appended below its place. */
+static int
+look_for_cut(struct account *a, struct segment *seg, struct fail *f)
+{
+	struct snap_name *names;
+	struct fs_stat st;
+	size_t n;
+
+	if (snap_list(a->store->fs, a->dir, &names, &n, f) != 0) {
+		return -1;
+	}
+	/* Behind the list: what it had by then, it has now. */
+	int rc = fs_stat(a->store->fs, seg->fd, &st);
+
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		if (names[i].at >> SEG_PLACE_BITS == seg->header.name.number) {
+			journal_reaches(seg,
+			    names[i].at
+				- place_make(seg->header.name.number, 0),
+			    st.size);
+		}
+	}
+	free(names);
+	return rc == 0 ? 0 : fail_err(f, -rc, "stat journal");
+}
+
 static bool
 is_astray(struct account *a)
 {
@@ -179,6 +223,10 @@ journal_segment(struct account *a, struct segment **out, struct fail *f)
 	if (find_segment(a, &found, f) != 0) {
 		return -1;
 	}
+	if (look_for_cut(a, found, f) != 0) {
+		segment_unref(&found);
+		return -1;
+	}
 	lock_acquire(&a->lock);
 	if (a->segment == NULL) {
 		set_segment_locked(a, segment_ref(found));
@@ -197,7 +245,7 @@ journal_ours(const struct store *s, const struct segment *seg)
 	return MUTATION(F31)
 	       || (h->boot_id[0] == s->boot_id[0]
 		   && h->boot_id[1] == s->boot_id[1]
-		   && h->generation >= s->generation && h->inode == seg->inode);
+		   && h->generation >= s->generation && !journal_astray(seg));
 }
 
 /* Failures that happen while we have it open are told to us; of those before
@@ -418,8 +466,7 @@ make_candidate(struct account *a, struct segment *old,
 	    .floor_ms = floor_ms > was->floor_ms ? floor_ms : was->floor_ms,
 	    .purge = purge > was->purge ? purge : was->purge,
 	    .created_ms = fs_now_ms(s->fs),
-	    .restored =
-		old->inode != was->inode || was->generation < s->generation,
+	    .restored = journal_astray(old) || was->generation < s->generation,
 	};
 
 	if (segment_make(s->fs, a->dir, &h, out, f) != 0) {
@@ -441,6 +488,73 @@ make_candidate(struct account *a, struct segment *old,
 	if (!s->traits.fsync_covers_name) {
 		return store_sync_path(s, a->dir, "journal", f);
 	}
+	return 0;
+}
+
+/* Zeros for what was cut away, so that the SEAL comes to stand where whoever
+ * begins with a snapshot sees it. */
+static int
+fill_cut(struct account *a, struct segment *seg, struct fail *f)
+{
+	static const char zeros[SEAL_FILL];
+	struct fs_stat st;
+
+	for (int i = 0; i < (1 << SEG_PLACE_BITS) / SEAL_FILL; i++) {
+		int rc = fs_stat(a->store->fs, seg->fd, &st);
+
+		if (rc != 0) {
+			return fail_err(f, -rc, "stat journal");
+		}
+		if (st.size >= seg->reach) {
+			return 0;
+		}
+		uint64_t left = seg->reach - st.size;
+		struct iovec v = {(void *)(uintptr_t)zeros,
+		    left < sizeof(zeros) ? (size_t)left : sizeof(zeros)};
+		ssize_t n = fs_writev(a->store->fs, seg->fd, &v, 1);
+
+		if (n < 0) {
+			return fail_err(f, (int)-n, "fill journal");
+		}
+	}
+	return fail_set(f, FAIL_LIMIT, "no room to fill the journal");
+}
+
+/*
+ * If the cut took the SEAL, the segment that it named is there, with records
+ * that count.  A candidate without a record is as good as a new one, and
+ * better if somebody has it open.  *found: `out` is it.
+ */
+static int
+lost_successor(struct account *a, const struct segment *old, bool *found,
+    struct seg_name *out, struct fail *f)
+{
+	struct seg_name *names;
+	uint64_t most = 0;
+	size_t n;
+
+	*found = false;
+	if (journal_list(a, &names, &n, f) != 0) {
+		return -1;
+	}
+	for (size_t i = 0; i < n; i++) {
+		struct segment *seg;
+		struct fail why = {0};
+
+		if (names[i].number <= old->header.name.number
+		    || segment_open(a->store->fs, a->dir, &names[i], &seg, &why)
+			   != 0) {
+			continue;
+		}
+		if (seg_name_eq(&seg->header.previous, &old->header.name)
+		    && seg->size_at_open > most) {
+			most = seg->size_at_open;
+			*out = names[i];
+			*found = true;
+		}
+		segment_unref(&seg);
+	}
+	free(names);
 	return 0;
 }
 
@@ -472,8 +586,14 @@ make_and_seal(struct account *a, struct segment *old, int64_t floor_ms,
 {
 	struct seg_name name = seg_name_next(a->store, old->header.name.number);
 	bool late = MUTATION(F2);
+	bool known = false;
 
-	if (!late
+	if (old->cut
+	    && (lost_successor(a, old, &known, &name, f) != 0
+		|| fill_cut(a, old, f) != 0)) {
+		return -1;
+	}
+	if (!late && !known
 	    && make_candidate(a, old, &name, floor_ms, purge, mine, f) != 0) {
 		return -1;
 	}
@@ -481,8 +601,9 @@ make_and_seal(struct account *a, struct segment *old, int64_t floor_ms,
 	if (append_seal(a, old, clean_offset(a, old), seal, f) != 0) {
 		return -1;
 	}
-	return late ? make_candidate(a, old, &name, floor_ms, purge, mine, f)
-		    : 0;
+	return late && !known
+		   ? make_candidate(a, old, &name, floor_ms, purge, mine, f)
+		   : 0;
 }
 
 int
@@ -496,10 +617,10 @@ journal_rotate(struct account *a, struct segment *old, int64_t floor_ms,
 	if (make_and_seal(a, old, floor_ms, purge, &mine, &seal, f) != 0) {
 		goto out;
 	}
-	bool won = seal.kind == SEAL_NEXT
+	bool won = mine != NULL && seal.kind == SEAL_NEXT
 		   && seg_name_eq(&seal.next, &mine->header.name);
 
-	if (!won) {
+	if (!won && mine != NULL) {
 		remove_candidate(a, mine);
 	}
 	if (journal_follow(a, old, &seal, f) != 0) {

@@ -108,6 +108,7 @@ load_start(
 
 	if (snapshot_load(fs, a->dir, r, f) == 0) {
 		if (segment_open(fs, a->dir, &r->segment, seg, f) == 0) {
+			journal_reaches(*seg, r->offset, (*seg)->size_at_open);
 			return 0;
 		}
 		replay_deinit(r);
@@ -150,13 +151,42 @@ journal_load(
 	return fail_wrap(f, "account %s", a->id);
 }
 
+/*
+ * As journal_load().  A segment that was put back from a copy or was cut gets
+ * a successor before anything is told of it: UIDs that it lacks were given,
+ * and one that it has may have been lost since it was copied, and given anew.
+ */
+static int
+load_to_tell(
+    struct account *a, struct replay *r, struct segment **seg, struct fail *f)
+{
+	for (int i = 0;; i++) {
+		struct fail why = {0};
+
+		if (journal_load(a, r, seg, f) != 0) {
+			return -1;
+		}
+		if (i == LOAD_TRIES || r->gone || a->store->read_only
+		    || !journal_astray(*seg)) {
+			return 0;
+		}
+		if (journal_rotate(a, *seg, 0, 0, &why) != 0) {
+			LOG(LOG_WARN, "account.astray",
+			    kv_str("account", a->id), kv_fail(&why));
+			return 0;
+		}
+		replay_deinit(r);
+		segment_unref(seg);
+	}
+}
+
 static int
 load(struct account *a, struct fail *f)
 {
 	struct replay r;
 	struct segment *seg;
 
-	if (journal_load(a, &r, &seg, f) != 0) {
+	if (load_to_tell(a, &r, &seg, f) != 0) {
 		return -1;
 	}
 	lock_acquire(&a->lock);

@@ -90,10 +90,12 @@ struct segment {
 	int fd; /* O_RDWR | O_APPEND */
 	struct seg_header header;
 	struct record_key key;
-	uint64_t inode;	       /* of the file now: differs after a restore */
-	uint64_t size_at_open; /* octets; it may have grown since */
-	_Atomic bool bad;      /* a flush failed: never append here again */
-	_Atomic bool vouched;  /* none had failed before we opened it */
+	uint64_t inode;		/* of the file now: differs after a restore */
+	uint64_t size_at_open;	/* octets; it may have grown since */
+	_Atomic bool bad;	/* a flush failed: never append here again */
+	_Atomic bool vouched;	/* none had failed before we opened it */
+	_Atomic uint64_t reach; /* octets that it had for a snapshot */
+	_Atomic bool cut;	/* fewer than that are left */
 	_Atomic uint64_t allocated; /* octets that a full disk leaves us */
 };
 

@@ -94,7 +94,7 @@ class Victim:
                 c.ok("QUIT")
         return len(found)
 
-    def deliver(self, at_once=True):
+    def deliver(self):
         """Mail is taken, and then stands there, or is refused for now."""
         data = mail.make("new")
         with self.server.lmtp() as c:
@@ -106,7 +106,7 @@ class Victim:
                 return None
         with self.server.imap(self.account) as c:
             result = c.cmd("SELECT INBOX")
-            if result.ok and at_once:
+            if result.ok:
                 assert self.shows(c, data), "taken, and not there"
         return data
 
@@ -235,9 +235,7 @@ def look_after(v, unharmed, damage):
     count = v.read()
     if unharmed:
         assert count == len(v.messages)
-    # Into a journal that is shorter than when it was flushed, and than the
-    # snapshot of it, mail goes unseen: its file is all that stands.
-    taken = v.deliver(at_once=damage != "cut")
+    taken = v.deliver()
     if count is None or count < len(v.messages):
         assert v.check() != 0, "a loss that nobody reports"
     if unharmed:
@@ -245,7 +243,7 @@ def look_after(v, unharmed, damage):
     v.check("--repair")
     after = v.read()
     assert (after or 0) >= (count or 0)
-    if taken and after is not None and damage != "cut":
+    if taken and after is not None:
         with v.server.imap(v.account) as c:
             assert v.shows(c, taken), "taken, and lost"
     if count is not None:
