@@ -192,6 +192,42 @@ finding(void *arg, const char *text)
 	world_say(arg, NULL, "FOUND %s", text);
 }
 
+struct files {
+	struct world *w;
+	uint16_t n[CONTENT_MAX]; /* of each message */
+};
+
+static void
+count_file(void *arg, const char *path, bool is_dir)
+{
+	struct files *files = arg;
+	int64_t size = is_dir ? -1 : simfs_size(files->w->fs, path);
+	uint32_t k;
+
+	if (size >= 0 && strstr(path, "/box/") != NULL
+	    && content_of_size((uint64_t)size, &k) && k < CONTENT_MAX) {
+		files->n[k]++;
+	}
+}
+
+/* A repair files what deliveries and copies left that nobody acknowledged:
+ * then there are as many of a message as it has files. */
+static void
+allow_files(struct world *w, unsigned a)
+{
+	static struct files files;
+	uint16_t *most = w->oracle.account[a].most;
+	char path[PATH_SIZE];
+
+	files = (struct files){.w = w};
+	(void)snprintf(path, sizeof(path), "accounts/%.2s/%s", world_account(a),
+	    world_account(a));
+	simfs_walk(w->fs, path, false, count_file, &files);
+	for (uint32_t k = 0; k < CONTENT_MAX; k++) {
+		most[k] = files.n[k] > most[k] ? files.n[k] : most[k];
+	}
+}
+
 static void
 upkeep(struct world *w, unsigned a)
 {
@@ -202,10 +238,9 @@ upkeep(struct world *w, unsigned a)
 		return;
 	}
 	if (audit_open(&d, a)) {
-		/* Files of deliveries that nobody acknowledged are filed. */
 		w->repaired = w->damaged;
-		for (uint32_t k = 0; w->damaged && k < CONTENT_MAX; k++) {
-			w->oracle.account[a].most[k] += 8;
+		if (w->damaged) {
+			allow_files(w, a);
 		}
 		if (w->damaged
 		    && account_check(d.account, true, finding, w, &f) != 0) {
