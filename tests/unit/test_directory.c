@@ -322,6 +322,7 @@ targets_are_bounded(void **state)
 	assert_int_equal(
 	    directory_resolve(x->d, &a, &x->arena, &route, &rcpts, &n, &x->f),
 	    0);
+	directory_rcpts_unref(rcpts, n);
 	assert_int_equal(alias(x, "all@example.org", "bob@example.org"), 0);
 	assert_int_equal(alias(x, "all@example.org", "eve@example.com"), -1);
 	assert_int_equal(x->f.kind, FAIL_LIMIT);
