@@ -125,7 +125,7 @@ journal_reaches(struct segment *seg, uint64_t offset, uint64_t size)
 }
 
 bool
-journal_astray(const struct segment *seg)
+journal_suspect(const struct segment *seg)
 {
 	return seg->cut || seg->inode != seg->header.inode;
 }
@@ -245,7 +245,7 @@ journal_ours(const struct store *s, const struct segment *seg)
 	return MUTATION(F31)
 	       || (h->boot_id[0] == s->boot_id[0]
 		   && h->boot_id[1] == s->boot_id[1]
-		   && h->generation >= s->generation && !journal_astray(seg));
+		   && h->generation >= s->generation && !journal_suspect(seg));
 }
 
 /* Failures that happen while we have it open are told to us; of those before
@@ -420,11 +420,43 @@ frame_seal(struct account *a, const struct segment *seg,
 	buf_deinit(&body);
 }
 
+/* Zeros for what was cut away, so that the SEAL comes to stand where whoever
+ * begins with a snapshot sees it. */
+static int
+fill_cut(struct account *a, struct segment *seg, struct fail *f)
+{
+	static const char zeros[SEAL_FILL];
+	struct fs_stat st;
+
+	for (int i = 0; i < (1 << SEG_PLACE_BITS) / SEAL_FILL; i++) {
+		int rc = fs_stat(a->store->fs, seg->fd, &st);
+
+		if (rc != 0) {
+			return fail_err(f, -rc, "stat journal");
+		}
+		if (st.size >= seg->reach) {
+			return 0;
+		}
+		uint64_t left = seg->reach - st.size;
+		struct iovec v = {(void *)(uintptr_t)zeros,
+		    left < sizeof(zeros) ? (size_t)left : sizeof(zeros)};
+		ssize_t n = fs_writev(a->store->fs, seg->fd, &v, 1);
+
+		if (n < 0) {
+			return fail_err(f, (int)-n, "fill journal");
+		}
+	}
+	return fail_set(f, FAIL_LIMIT, "no room to fill the journal");
+}
+
 /* Append the SEAL and read back which one is the first: *seal becomes it. */
 static int
 append_seal(struct account *a, struct segment *seg, uint64_t clean,
     struct rec_seal *seal, struct fail *f)
 {
+	if (seg->cut && fill_cut(a, seg, f) != 0) {
+		return -1;
+	}
 	for (int i = 0; i < SEAL_TRIES; i++) {
 		struct buf framed = {0};
 		bool found;
@@ -466,7 +498,7 @@ make_candidate(struct account *a, struct segment *old,
 	    .floor_ms = floor_ms > was->floor_ms ? floor_ms : was->floor_ms,
 	    .purge = purge > was->purge ? purge : was->purge,
 	    .created_ms = fs_now_ms(s->fs),
-	    .restored = journal_astray(old) || was->generation < s->generation,
+	    .restored = journal_suspect(old) || was->generation < s->generation,
 	};
 
 	if (segment_make(s->fs, a->dir, &h, out, f) != 0) {
@@ -489,35 +521,6 @@ make_candidate(struct account *a, struct segment *old,
 		return store_sync_path(s, a->dir, "journal", f);
 	}
 	return 0;
-}
-
-/* Zeros for what was cut away, so that the SEAL comes to stand where whoever
- * begins with a snapshot sees it. */
-static int
-fill_cut(struct account *a, struct segment *seg, struct fail *f)
-{
-	static const char zeros[SEAL_FILL];
-	struct fs_stat st;
-
-	for (int i = 0; i < (1 << SEG_PLACE_BITS) / SEAL_FILL; i++) {
-		int rc = fs_stat(a->store->fs, seg->fd, &st);
-
-		if (rc != 0) {
-			return fail_err(f, -rc, "stat journal");
-		}
-		if (st.size >= seg->reach) {
-			return 0;
-		}
-		uint64_t left = seg->reach - st.size;
-		struct iovec v = {(void *)(uintptr_t)zeros,
-		    left < sizeof(zeros) ? (size_t)left : sizeof(zeros)};
-		ssize_t n = fs_writev(a->store->fs, seg->fd, &v, 1);
-
-		if (n < 0) {
-			return fail_err(f, (int)-n, "fill journal");
-		}
-	}
-	return fail_set(f, FAIL_LIMIT, "no room to fill the journal");
 }
 
 /*
@@ -588,9 +591,7 @@ make_and_seal(struct account *a, struct segment *old, int64_t floor_ms,
 	bool late = MUTATION(F2);
 	bool known = false;
 
-	if (old->cut
-	    && (lost_successor(a, old, &known, &name, f) != 0
-		|| fill_cut(a, old, f) != 0)) {
+	if (old->cut && lost_successor(a, old, &known, &name, f) != 0) {
 		return -1;
 	}
 	if (!late && !known

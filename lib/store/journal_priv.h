@@ -15,13 +15,13 @@
 int journal_segment(
     struct account *a, struct segment **out, struct fail *f) MUST_CHECK;
 
-/* A snapshot stands at `offset` of the segment, whose file had `size` octets
- * when it was known: fewer, and it was cut. */
+/* A snapshot stands at `offset` of the segment, so its file has that many
+ * octets.  It had `size` when looked at behind that: fewer, and it was cut. */
 void journal_reaches(struct segment *seg, uint64_t offset, uint64_t size);
 
 /* Was it put back from a copy, or cut?  Then what its end was is not known,
  * and what was told of it may not be so. */
-bool journal_astray(const struct segment *seg);
+bool journal_suspect(const struct segment *seg);
 
 /* May this process append to it?  No after a restart of the machine, a
  * restore, a cut, or a new generation of the store. */

@@ -167,11 +167,11 @@ load_to_tell(
 			return -1;
 		}
 		if (i == LOAD_TRIES || r->gone || a->store->read_only
-		    || !journal_astray(*seg)) {
+		    || !journal_suspect(*seg)) {
 			return 0;
 		}
 		if (journal_rotate(a, *seg, 0, 0, &why) != 0) {
-			LOG(LOG_WARN, "account.astray",
+			LOG(LOG_WARN, "account.suspect",
 			    kv_str("account", a->id), kv_fail(&why));
 			return 0;
 		}
