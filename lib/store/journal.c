@@ -356,6 +356,10 @@ journal_follow(struct account *a, struct segment *old,
 		/* Collected meanwhile: look for the newest anew. */
 		fail_clear(f);
 	}
+	if (next != NULL && look_for_cut(a, next, f) != 0) {
+		segment_unref(&next);
+		return -1;
+	}
 	lock_acquire(&a->lock);
 	if (a->segment == old && !a->loaded) {
 		a->astray = a->astray || next == NULL;
