@@ -38,8 +38,10 @@ check_segment(
 		fail_clear(f);
 		rc = 0;
 	} else if (rc == 0 && scan.gaps != 0) {
-		check_report(c, "journal/%s: %llu octets are no record", text,
-		    (unsigned long long)scan.gaps);
+		check_report(c,
+		    "journal/%s: %llu octets are no record, or of a change "
+		    "that is not all there",
+		    text, (unsigned long long)scan.gaps);
 	}
 	scan_deinit(&scan);
 	segment_unref(&seg);

@@ -88,6 +88,7 @@ frame(struct commit *c)
 		struct record r = {
 		    .type = c->rec[i].type,
 		    .more = i + 1 < c->n,
+		    .continues = i != 0,
 		    .time_ms = now,
 		    .actor = c->actor,
 		    .id = {s->process, counter + (uint32_t)i},

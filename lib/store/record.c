@@ -52,7 +52,8 @@ record_write(
 	poke64(at, key->mark);
 	poke32(at + 8, len);
 	at[12] = (char)r->type;
-	at[13] = r->more ? RECORD_MORE : 0;
+	at[13] = (char)((r->more ? RECORD_MORE : 0)
+			| (r->continues ? RECORD_CONTINUES : 0));
 	poke64(at + 16, (uint64_t)r->time_ms);
 	poke64(at + 24, r->actor);
 	if (r->body.len != 0) {
@@ -101,6 +102,7 @@ record_read(struct sv s, const struct record_key *key, struct record *out)
 	    .len = len,
 	    .type = (enum record_type)type,
 	    .more = (s.p[13] & RECORD_MORE) != 0,
+	    .continues = (s.p[13] & RECORD_CONTINUES) != 0,
 	    .time_ms = (int64_t)peek64(s.p + 16),
 	    .actor = peek64(s.p + 24),
 	    .id = {peek64(s.p + len - 17), peek32(s.p + len - 9)},

@@ -6,7 +6,8 @@
  *	 0	mark	 8	from the segment's key
  *	 8	length	 4	of all, 49 to RECORD_MAX
  *	12	type	 1	enum record_type
- *	13	flags	 1	RECORD_MORE: one change together with the next
+ *	13	flags	 1	RECORD_MORE: one change together with the next,
+ *				RECORD_CONTINUES: and with the one before
  *	14	zero	 2
  *	16	time	 8	ms since 1970, of the writer's clock
  *	24	actor	 8	session that asked for it, or 0
@@ -27,7 +28,8 @@
  *
  * Records that belong together (RECORD_MORE) stand in one write(2), one
  * behind the other: the group has its effect when its last is there whole.
- * At any other sequence the whole group is void.
+ * At any other sequence the whole group is void, and so is what is left of one
+ * whose beginning has gone: RECORD_CONTINUES tells it from a smaller one.
  *
  * Decoding allocates only UID sets, whose size is bounded by that of the body.
  *
@@ -71,7 +73,7 @@ enum record_type {
 	RECORD_FILL, /* nothing: room between two copies of a SEAL */
 };
 
-enum { RECORD_MORE = 1 };
+enum { RECORD_MORE = 1, RECORD_CONTINUES = 2 };
 
 /* What a segment's header gives to its records. */
 struct record_key {
@@ -89,7 +91,8 @@ struct record {
 	place_t place;
 	uint32_t len; /* of all */
 	enum record_type type;
-	bool more;
+	bool more;	/* a group goes on with the next */
+	bool continues; /* it began with one before */
 	int64_t time_ms;
 	uint64_t actor;
 	struct record_id id;

@@ -125,13 +125,13 @@ continues(const struct scan *s, const struct parse *p, const struct record *r)
 {
 	const struct record *last = &s->rec[s->n - 1];
 
-	return s->n > p->group_n && last->more
+	return s->n > p->group_n && last->more && r->continues
 	       && r->id.process == last->id.process
 	       && r->id.counter == last->id.counter + 1
 	       && s->n - p->group_n < GROUP_RECORDS;
 }
 
-/* The group so far has no effect. */
+/* The group so far, up to p->at, has no effect. */
 static void
 void_group(struct scan *s, struct parse *p)
 {
@@ -145,6 +145,12 @@ take_record(struct scan *s, struct parse *p, struct record *r)
 {
 	if (s->n > p->group_n && !continues(s, p, r)) {
 		void_group(s, p);
+	}
+	if (r->continues && s->n == p->group_n) {
+		/* Its group's beginning has gone. */
+		p->at += r->len;
+		void_group(s, p);
+		return;
 	}
 	r->place = place_make(s->segment->header.name.number, s->at + p->at);
 	s->rec = xgrow(s->rec, s->n, &s->rec_cap, sizeof(*s->rec));

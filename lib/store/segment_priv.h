@@ -7,7 +7,7 @@
  * so that one bad block does not take the key and with it all records):
  *
  *	 0	magic		8	"PRjourn\n"
- *	 8	format		4	2
+ *	 8	format		4	3
  *	12	semantics	4	version of the rules by which it replays
  *	16	name		16	number, random
  *	32	previous	16	number, random; zeros: the account's first
@@ -39,7 +39,7 @@
 #include "store/record_priv.h"
 
 enum {
-	SEG_FORMAT = 2,
+	SEG_FORMAT = 3,
 	SEG_SEMANTICS = 1, /* the highest that this program replays */
 	SEG_HEADER_SIZE = 128,
 	SEG_HEADER_COPY = 4096,

@@ -69,6 +69,7 @@ build(struct buf *file, const struct seg_header *h, struct sv in)
 	while (in.len >= 4) {
 		unsigned type = (unsigned char)in.p[0] % (RECORD_FILL + 1);
 		bool more = (in.p[1] & 1) != 0;
+		bool continues = (in.p[1] & 2) != 0;
 		size_t len = (unsigned char)in.p[2]
 			     | (size_t)(unsigned char)in.p[3] << 8;
 		struct sv body = sv_sub(in, 4, len);
@@ -84,6 +85,7 @@ build(struct buf *file, const struct seg_header *h, struct sv in)
 		struct record r = {
 		    .type = (enum record_type)type,
 		    .more = more,
+		    .continues = continues,
 		    .time_ms = 1600000000000 + counter,
 		    .id = {1, counter},
 		    .body = body,

@@ -99,26 +99,26 @@ hits(const struct harm *h, const struct segment *seg, const struct record *r)
 	       && at + r->len > h->from;
 }
 
-/* The records of a batch, but for those that are hit, and those of their
- * group that stand before one: what follows the last is a group of its own. */
+/* The records of a batch, but for those that are hit, and the others of their
+ * groups. */
 static void
 apply_rest(struct replay *r, const struct scan *scan, struct harm *h)
 {
 	for (size_t i = 0; i < scan->n;) {
 		size_t end = i;
-		size_t good = i;
+		bool good = true;
 
 		do {
 			const struct record *rec = &scan->rec[end];
 
 			if (hits(h, scan->segment, rec)) {
-				good = end + 1;
+				good = false;
 				h->records++;
 				h->seal |= rec->type == RECORD_SEAL;
 			}
 		} while (scan->rec[end++].more);
 		for (; i < end; i++) {
-			if (i >= good) {
+			if (good) {
 				replay_apply(r, &scan->rec[i], NULL);
 			}
 		}

@@ -295,7 +295,7 @@ a_segment_of_another_format_is_refused_by_name(void **state)
 	append_batch(a, INBOX);
 	account_close(&a);
 	rewrite(x, "journal", NULL, other_segment);
-	expect_refused(x, "of format 3: this program knows format 2");
+	expect_refused(x, "of format 4: this program knows format 3");
 }
 
 /* ---- cold ---- */

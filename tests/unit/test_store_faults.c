@@ -603,6 +603,44 @@ a_bad_octet_costs_one_record_at_most(void **state)
 	}
 }
 
+/* A group is one change: what is left of it is none. */
+static void
+a_bad_octet_in_a_group_costs_all_of_it(void **state)
+{
+	struct fixture *x = *state;
+	struct account *a = fixture_account(x, ALICE);
+	struct msg_source sources[] = {
+	    source_of("first"), source_of("second"), source_of("third")};
+	struct msg_attrs attrs[COUNT_OF(sources)] = {{0}};
+	struct appended out;
+	struct fail f = {0};
+	char path[512];
+	struct stat st;
+
+	segment_path(x, path);
+	assert_int_equal(stat(path, &st), 0);
+	off_t from = st.st_size;
+
+	OK(account_append(
+	    a, INBOX, sources, attrs, COUNT_OF(sources), &out, &f));
+	uidset_deinit(&out.uids);
+	account_close(&a);
+	assert_int_equal(stat(path, &st), 0);
+	deliver_to(x, ALICE, "", "delivered");
+	for (off_t at = from; at < st.st_size; at += 5) {
+		flip(path, at);
+		fixture_reopen(x);
+		a = fixture_account(x, ALICE);
+		struct view *v = fixture_view(a);
+
+		assert_int_equal(view_mbox_at(v, 0)->exists, 1);
+		expect_text(a, view_mbox_at(v, 0), 0, "delivered");
+		view_unref(&v);
+		account_close(&a);
+		flip(path, at);
+	}
+}
+
 static uint32_t
 inbox_uidvalidity(struct fixture *x)
 {
@@ -670,6 +708,9 @@ main(void)
 		fixture_end),
 	    cmocka_unit_test_setup_teardown(
 		a_bad_octet_costs_one_record_at_most, fixture_begin,
+		fixture_end),
+	    cmocka_unit_test_setup_teardown(
+		a_bad_octet_in_a_group_costs_all_of_it, fixture_begin,
 		fixture_end),
 	    cmocka_unit_test_setup_teardown(
 		a_reader_of_a_restored_copy_tells_no_old_uids, fixture_begin,
