@@ -330,7 +330,8 @@ class Postroom:
         """Run msadm; its standard output."""
         argv = [self.bin("msadm"), "--home", self.home, *args]
         done = subprocess.run(argv, input=stdin, text=True, check=False,
-                              capture_output=True, timeout=READY_TIMEOUT)
+                              capture_output=True, timeout=READY_TIMEOUT,
+                              env={**os.environ, **self.env})
         if check and done.returncode != 0:
             raise ServerError(f"msadm {' '.join(args)}: "
                               f"{done.returncode}\n{done.stderr}")
