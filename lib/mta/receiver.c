@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "mta/receiver_priv.h"
 #include "net/conn.h"
+#include "proto/foreign.h"
 #include "settings/settings.h"
 
 static const struct smtp_reply ok = {250, "2.0.0", "OK"};
@@ -22,6 +23,8 @@ static const struct smtp_reply many_errors = {
     421, "4.7.0", "Too many errors; closing"};
 static const struct smtp_reply many_commands = {
     421, "4.7.0", "Too many commands without a message; closing"};
+static const struct smtp_reply no_web_server = {
+    421, "4.7.0", "This is a mail server; closing"};
 static const struct smtp_reply say_hello = {503, "5.5.1", "Say hello first"};
 static const struct smtp_reply nested_mail = {
     503, "5.5.1", "A message has been begun already"};
@@ -319,6 +322,15 @@ judge_bdat(const struct receiver *r)
 	return r->failed ? &smtp_bad_sequence : NULL;
 }
 
+/* A message of which one chunk was refused has failed, whatever chunks come
+ * behind it.  [RFC 3030 2] */
+static void
+fail_chunks(struct receiver *r)
+{
+	r->chunked = r->has_mail;
+	r->failed = r->has_mail;
+}
+
 static const struct smtp_reply *
 do_bdat(struct receiver *r, const struct smtp_bdat *bdat)
 {
@@ -330,6 +342,7 @@ do_bdat(struct receiver *r, const struct smtp_bdat *bdat)
 	if (!receiver_skip(r, bdat->size)) {
 		return NULL;
 	}
+	fail_chunks(r);
 	/* One answer a recipient, and none without one. [RFC 2033 4.3] */
 	if (bdat->last) {
 		receiver_answer(r, bad);
@@ -429,8 +442,11 @@ static void
 refuse(struct receiver *r, const struct smtp_reply *bad,
     const struct smtp_cmd *cmd, struct sv line)
 {
-	if (cmd->verb == SMTP_BDAT && !receiver_skip(r, cmd->bdat.size)) {
-		return;
+	if (cmd->verb == SMTP_BDAT) {
+		if (!receiver_skip(r, cmd->bdat.size)) {
+			return;
+		}
+		fail_chunks(r);
 	}
 	if (cmd->verb == SMTP_MAIL || cmd->verb == SMTP_RCPT) {
 		LOG(LOG_INFO, "command.refused", kv_hex("session", r->s.id),
@@ -453,9 +469,11 @@ receiver_run(struct receiver *r)
 	int err = c_line(r->s.c, SMTP_AUTH_LINE_MAX - 2, LINE_CRLF, &line);
 	const struct smtp_reply *bad;
 
-	if (err != 0) {
+	cmd.verb = SMTP_VERBS;
+	if (foreign_is_http(line)) {
+		bad = &no_web_server;
+	} else if (err != 0) {
 		bad = line_reply(r, err);
-		cmd.verb = SMTP_VERBS;
 	} else {
 		bad = smtp_parse(line, &grammar, &scratch, &cmd);
 	}

@@ -5,10 +5,14 @@
 static const char syntax[] = "Malformed argument";
 static const char no_argument[] = "This command takes no argument";
 
-/* The next word behind one blank; false at the end. */
+/* The next word; false at the end.  One blank stands before it, and clients
+ * that send more are understood. */
 static bool
 take_word(struct sv *rest, struct sv *out)
 {
+	while (rest->len > 0 && rest->p[0] == ' ') {
+		*rest = sv_from(*rest, 1);
+	}
 	*out = sv_cut(rest, ' ');
 	return out->len > 0;
 }

@@ -303,6 +303,10 @@ smtp_parse(struct sv line, const struct smtp_grammar *grammar,
 	enum smtp_verb v = verb_find(word, grammar);
 
 	if (len > (v < SMTP_VERBS ? verbs[v].line_max : SMTP_LINE_MAX)) {
+		if (v == SMTP_BDAT) {
+			out->verb = v;
+			out->bdat.size = UINT64_MAX;
+		}
 		return &smtp_line_too_long;
 	}
 	if (has_control(line)) {

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "proto/foreign.h"
 #include "proto/pop3_reply.h"
 
 enum { ERRORS_MAX = 50 };
@@ -121,6 +122,11 @@ read_command(struct pop3_session *s)
 	struct sv line;
 	int err = c_line(s->s.c, POP3_AUTH_LINE_MAX - 2, LINE_CRLF, &line);
 
+	if (foreign_is_http(line)) {
+		pop3_say_err(s, "This is a mail server");
+		s->closing = true;
+		return;
+	}
 	if (err != 0) {
 		bad_line(s, err);
 		return;

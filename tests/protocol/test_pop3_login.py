@@ -219,3 +219,10 @@ def test_the_count_of_failures_is_kept_by_no_other(make_server):
     p = make_server()
     file = os.stat(os.path.join(p.home, "run/throttle"))
     assert stat.S_IMODE(file.st_mode) == 0o600
+
+
+def test_a_browser_is_sent_away(pop3):
+    """What stands in the body of a web page's request is not done."""
+    pop3.send("POST / HTTP/1.1\r\nHost: x\r\n\r\nUSER ann\r\n")
+    assert pop3.line().startswith(b"-ERR")
+    assert pop3.closed()

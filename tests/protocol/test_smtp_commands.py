@@ -409,3 +409,74 @@ def test_rfc5321_4_1_4_a_refused_ehlo_changes_nothing(smtp):
     smtp.expect(503, "MAIL FROM:<a@b.test>")
     smtp.ok("EHLO other.test")
     smtp.ok("MAIL FROM:<a@b.test>")
+
+
+@pytest.mark.parametrize("first", [
+    "BDAT 5 FIRST\r\nabcde",    # refused for its syntax
+    "BDAT 5 LAST now\r\nabcde",
+])
+def test_rfc3030_2_a_message_has_failed_with_one_of_its_chunks(
+        server, account, smtp, first):
+    """What follows a refused chunk is no message by itself."""
+    smtp.ok("MAIL FROM:<a@b.test>")
+    smtp.ok(f"RCPT TO:<{account.address}>")
+    smtp.send(first + "BDAT 5 LAST\r\nfghijNOOP\r\n")
+    assert [smtp.reply().code for _ in range(3)] == [501, 503, 250]
+    assert smtp.cmd(f"RCPT TO:<{account.address}>").code == 503
+    assert not inbox.messages(server, account)
+    smtp.ok("RSET")
+    smtp.ok("MAIL FROM:<a@b.test>")
+    smtp.ok(f"RCPT TO:<{account.address}>")
+    smtp.send("BDAT 7 LAST\r\nfghij\r\n")
+    assert smtp.reply().code == 250
+    assert inbox.one(server, account).endswith(b"\r\nfghij\r\n")
+
+
+def test_rfc3030_2_chunks_before_a_recipient_are_lost(server, account, smtp):
+    """Those that came when there was none are not part of a later message."""
+    smtp.ok("MAIL FROM:<a@b.test>")
+    smtp.send("RCPT TO:<nobody@example.org>\r\nBDAT 5\r\nabcde"
+              f"RCPT TO:<{account.address}>\r\nBDAT 5 LAST\r\nfghij")
+    assert [smtp.reply().code for _ in range(4)] == [550, 554, 503, 554]
+    assert not inbox.messages(server, account)
+
+
+def test_rfc3030_2_chunks_of_no_octets(server, account, smtp):
+    smtp.ok("MAIL FROM:<a@b.test>")
+    smtp.ok(f"RCPT TO:<{account.address}>")
+    smtp.send("BDAT 0\r\nbdat 14\r\nSubject: x\r\n\r\nNOOP\r\n"
+              "BDAT 0 LAST\r\nQUIT\r\n")
+    assert [smtp.reply().code for _ in range(5)] == [250] * 4 + [221]
+    assert inbox.one(server, account).endswith(b"Subject: x\r\n\r\n")
+
+
+def test_rfc3030_2_rset_between_chunks(server, account, smtp):
+    for _ in range(2):
+        smtp.ok("MAIL FROM:<a@b.test>")
+        smtp.ok(f"RCPT TO:<{account.address}>")
+        smtp.send("BDAT 5\r\nabcdeRSET\r\n")
+        assert [smtp.reply().code for _ in range(2)] == [250, 250]
+    smtp.send(f"MAIL FROM:<a@b.test>\r\nRCPT TO:<{account.address}>\r\n"
+              "BDAT 5 LAST\r\nfghij")
+    assert [smtp.reply().code for _ in range(3)] == [250] * 3
+    assert b"abcde" not in inbox.one(server, account)
+
+
+def test_rfc3030_2_a_chunk_in_too_long_a_line_ends_the_connection(server):
+    c = server.smtp()
+    c.ehlo()
+    c.send("BDAT " + "0" * 600 + "5 LAST\r\nQUIT\r\n")
+    assert c.reply().code == 552
+    assert c.closed()
+
+
+@pytest.mark.parametrize("request_line", [
+    "POST / HTTP/1.1", "GET /" + "x" * 20000 + " HTTP/1.1", "PRI * HTTP/2.0"])
+def test_a_browser_is_sent_away(server, request_line):
+    """What stands in the body of a web page's request is not done."""
+    c = server.smtp()
+    c.send(request_line + "\r\nHost: x\r\n\r\nEHLO client.test\r\n"
+           "MAIL FROM:<a@b.test>\r\n")
+    reply = c.reply()
+    assert (reply.code, reply.enhanced) == (421, "4.7.0")
+    assert c.closed()
