@@ -238,6 +238,20 @@ look(struct copying *c, uint64_t mbox_id, struct copied *out, struct fail *f)
 	return change_mbox(c->view, mbox_id, &c->source, f);
 }
 
+/* That nothing is left to copy may be told only once whatever took it away is
+ * on disk. */
+static int
+settle(struct account *from, struct fail *f)
+{
+	struct view *v;
+
+	if (account_refresh(from, &v, f) != 0) {
+		return -1;
+	}
+	view_unref(&v);
+	return from->store->read_only ? store_is_read_only(f) : 0;
+}
+
 /* FAIL_TEMP with *again: the floor has moved. */
 static int
 copy_within(struct copying *c, uint64_t mbox_id, const struct uidset *uids,
@@ -252,7 +266,11 @@ copy_within(struct copying *c, uint64_t mbox_id, const struct uidset *uids,
 	block_begin();
 	rc = link_parts(c, uids, f);
 	block_end();
-	if (rc != 0 || c->n_made == 0) {
+	if (rc == 0 && c->n_made == 0) {
+		rc = settle(c->from, f);
+		goto out;
+	}
+	if (rc != 0) {
 		goto out;
 	}
 	size_t n = c->n;
@@ -429,6 +447,9 @@ copy_across(struct copying *c, uint64_t mbox_id, const struct uidset *uids,
 		}
 	}
 	digest_reader_free(&digests);
+	if (rc == 0 && out->from.n == 0) {
+		rc = settle(c->from, f);
+	}
 	/* The target is durable: now, and not before, the source may go. */
 	if (rc == 0 && c->move && out->from.n != 0) {
 		rc = account_expunge(c->from, mbox_id, &out->from, true, f);

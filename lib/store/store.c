@@ -79,6 +79,29 @@ mark_path(uint64_t generation, char path[64])
 	    path, 64, "read-only.%llu", (unsigned long long)generation);
 }
 
+static bool
+make_empty(struct fs *fs, const char *path)
+{
+	int fd = fs_open(fs, FS_ROOT, path, O_WRONLY | O_CREAT, FILE_MODE);
+	bool made = fd >= 0;
+
+	fs_close(fs, &fd);
+	return made;
+}
+
+/* The mark on a disk that has no room for one: this is renamed. */
+static const char spare_mark[] = "read-only.spare";
+
+static void
+keep_spare_mark(struct store *s)
+{
+	struct fs_stat st;
+
+	if (fs_stat_at(s->fs, FS_ROOT, spare_mark, &st) == -ENOENT) {
+		(void)make_empty(s->fs, spare_mark);
+	}
+}
+
 static void
 leave_mark(struct store *s)
 {
@@ -86,10 +109,8 @@ leave_mark(struct store *s)
 	char path[64];
 
 	mark_path(s->generation, path);
-	int fd = fs_open(s->fs, FS_ROOT, path, O_WRONLY | O_CREAT, FILE_MODE);
-
-	if (fd >= 0) {
-		fs_close(s->fs, &fd);
+	if (make_empty(s->fs, path)
+	    || fs_rename(s->fs, FS_ROOT, spare_mark, FS_ROOT, path) == 0) {
 		(void)!store_sync_path(s, FS_ROOT, ".", &f);
 	}
 }
@@ -181,6 +202,7 @@ store_raise_generation(struct store *store, struct fail *f)
 	}
 	if (rc == 0) {
 		remove_mark(store, generation);
+		keep_spare_mark(store);
 		store_look_at_generation(store);
 	}
 	return rc;
@@ -211,6 +233,7 @@ prepare(struct store *s, struct fail *f)
 		return -1;
 	}
 	s->generation = generation;
+	keep_spare_mark(s);
 	/* Whatever is acknowledged stands below them. */
 	return store_sync_path(s, FS_ROOT, ".", f);
 }
