@@ -2,8 +2,8 @@
  * journal: segments, commits, snapshots, collection, readers, power loss.
  *
  * What is modelled is lib/store as it is built: commit.c (with and without
- * the state; reading back and its short cut), journal.c (finding, following,
- * rotating), load.c (opening, catching up, being overtaken by collection),
+ * the state; reading back and its short cut), journal*.c (finding, following,
+ * rotating), load.c and catch_up.c (opening, being overtaken by collection),
  * checkpoint.c, and collect.c but for the messages, which files.pml has.
  * Every call to the file system is a step.  A process may stand still for
  * ever before any step, which stands for its being killed, too.

@@ -147,6 +147,15 @@ publish(struct store *s, struct account *mine)
 	return a;
 }
 
+bool
+account_is_loaded(struct account *a)
+{
+	lock_acquire(&a->lock);
+	bool loaded = a->loaded;
+	lock_release(&a->lock);
+	return loaded;
+}
+
 int
 account_usable(struct account *a, struct fail *f)
 {

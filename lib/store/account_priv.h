@@ -37,5 +37,8 @@ struct account *account_stale_names(struct store *s);
 /* Close, and drop it at once if nobody else holds it. */
 void account_leave(struct account **a);
 
+/* Is its state in memory? */
+bool account_is_loaded(struct account *a);
+
 /* Its history changed below us: the next account_open() begins anew. */
 void account_forget(struct account *a);

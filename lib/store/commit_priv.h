@@ -64,3 +64,12 @@ int commit_run(struct commit *c, struct fail *f) MUST_CHECK;
 int commit_append(struct commit *c, struct fail *f) MUST_CHECK;
 int commit_flush(struct commit *c, struct fail *f) MUST_CHECK;
 int commit_verify(struct commit *c, bool *again, struct fail *f) MUST_CHECK;
+
+/* ---- between commit.c and commit_verify.c ---- */
+
+/* Take what still waits out of the account's list. */
+void commit_stop_waiting(struct commit *c);
+
+/* -1: a failure after the records were appended says nothing of what they
+ * do. */
+int commit_failed(const struct commit *c, struct fail *f);

@@ -3,6 +3,12 @@
  * and replaying it.  docs/store.md has the protocol and why each step is
  * there.
  *
+ *	journal.c		the account's segment, flushing and following it
+ *	journal_list.c		the segments that are there
+ *	journal_cut.c		those that lost what they had
+ *	journal_rotate.c	sealing one, and going on in the next
+ *	load.c, catch_up.c	the state
+ *
  * Threads: safe from any thread; no lock is held while a file is touched.
  */
 #pragma once
@@ -14,14 +20,6 @@
  * FAIL_PERM: closed; FAIL_CORRUPT. */
 int journal_segment(
     struct account *a, struct segment **out, struct fail *f) MUST_CHECK;
-
-/* A snapshot stands at `offset` of the segment, so its file has that many
- * octets.  It had `size` when looked at behind that: fewer, and it was cut. */
-void journal_reaches(struct segment *seg, uint64_t offset, uint64_t size);
-
-/* Was it put back from a copy, or cut?  Then what its end was is not known,
- * and what was told of it may not be so. */
-bool journal_suspect(const struct segment *seg);
 
 /* May this process append to it?  No after a restart of the machine, a
  * restore, a cut, or a new generation of the store. */
@@ -35,9 +33,21 @@ bool journal_ours(const struct store *s, const struct segment *seg);
 int journal_follow(struct account *a, struct segment *old,
     const struct rec_seal *seal, struct fail *f) MUST_CHECK;
 
+/* It ended in a SEAL that names no successor. */
+void journal_set_gone(struct account *a);
+
 /* Look for the SEAL of `seg` from `at` on: *found. */
 int journal_seal(struct segment *seg, uint64_t at, bool *found,
     struct rec_seal *out, struct fail *f) MUST_CHECK;
+
+/* ---- the state ---- */
+
+/* Load it, unless another thread was faster. */
+int journal_load(struct account *a, struct fail *f) MUST_CHECK;
+
+/* `r` stands where the scan does; at the beginning of `seg`. */
+void journal_stand(struct replay *r, const struct scan *scan);
+void journal_enter(struct replay *r, const struct segment *seg);
 
 /* Apply all records that are there, those appended before the call for sure;
  * load the state if it is not. */
@@ -47,6 +57,8 @@ int journal_catch_up(struct account *a, struct fail *f) MUST_CHECK;
  * if the state has left that segment. */
 int journal_catch_up_to(struct account *a, const struct segment *segment,
     uint64_t end, struct fail *f) MUST_CHECK;
+
+/* ---- what is there ---- */
 
 /* The account's first segment, if it is still there; else FAIL_ABSENT. */
 int journal_first(
@@ -76,6 +88,31 @@ int journal_flush(struct account *a, struct segment *seg, uint64_t end,
  * where what is shown may be lost (docs/store.md, 9). */
 int journal_flush_shown(struct account *a, struct segment *seg, uint64_t end,
     struct fail *f) MUST_CHECK;
+
+/* ---- segments that lost what they had ---- */
+
+/* A snapshot stands at `offset` of the segment, so its file has that many
+ * octets.  It had `size` when looked at behind that: fewer, and it was cut. */
+void journal_reaches(struct segment *seg, uint64_t offset, uint64_t size);
+
+/* Was it put back from a copy, or cut?  Then what its end was is not known,
+ * and what was told of it may not be so. */
+bool journal_suspect(const struct segment *seg);
+
+/* To be asked of a segment where one comes to stand: is it as long as the
+ * snapshots say?  Whoever begins with one of them would not see what is
+ * appended below its place. */
+int journal_look(
+    struct account *a, struct segment *seg, struct fail *f) MUST_CHECK;
+
+/* Zeros for what was cut away, so that the SEAL comes to stand where whoever
+ * begins with a snapshot sees it. */
+int journal_fill(
+    struct account *a, struct segment *seg, struct fail *f) MUST_CHECK;
+
+/* If the cut took the SEAL: the segment that it named, if that is there. */
+int journal_successor(struct account *a, const struct segment *old, bool *found,
+    struct seg_name *out, struct fail *f) MUST_CHECK;
 
 /* Where the next segment's name is taken from. */
 struct seg_name seg_name_next(struct store *s, uint64_t after);

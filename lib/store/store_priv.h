@@ -144,7 +144,7 @@ void account_changed(struct account *a, place_t flushed);
  * Enter and leave an operation that waits in fsync(2), once or several times:
  * at most conf.flushers_max threads of the process are in one, the others
  * wait in order.  A bracket of base/block.h round all of it.  Not nested:
- * what journal.c, msgfile.c and their like flush counts as part of the
+ * what journal*.c, msgfile.c and their like flush counts as part of the
  * operation that calls them, or, where it is rare, not at all.
  */
 void store_flush_begin(struct store *s);
