@@ -115,7 +115,7 @@ static int
 read_window(struct digest_reader *r, uint64_t offset, struct fail *f)
 {
 	if (r->window == NULL) {
-		r->window = xmalloc(WINDOW);
+		r->window = xrealloc(NULL, WINDOW); /* not zeroed */
 	}
 	r->len = 0;
 	ssize_t n =

@@ -170,7 +170,7 @@ inode_charge(struct simfs *s, struct inode *i, uint64_t pages)
 int
 inode_resize(struct simfs *s, struct inode *i, uint64_t size)
 {
-	uint64_t cap = i->cap == 0 ? 4 * s->conf.page : i->cap;
+	uint64_t cap = i->cap == 0 ? s->conf.page : i->cap;
 
 	if (size <= i->cap) {
 		return 0;
