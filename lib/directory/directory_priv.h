@@ -68,7 +68,8 @@ struct directory_ops {
 	 * ask again through look_up. */
 	int (*version)(void *b, uint64_t *out, struct fail *f);
 
-	/* The entry of `key`, and the version that it was read at. */
+	/* The entry of `key`, and the version that it was read at; 0 if that
+	 * cannot be told. */
 	int (*look_up)(void *b, enum entry_key by, struct sv key,
 	    struct entry **out, uint64_t *version_out, struct fail *f);
 

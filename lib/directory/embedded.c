@@ -134,8 +134,7 @@ embedded_open(const struct directory_config *config, void **out, struct fail *f)
 	if (find_file(e, config, f) != 0 || embedded_take(e, &c, f) != 0) {
 		goto failed;
 	}
-	if (embedded_use_wal(c, e->busy_ms, f) != 0
-	    || embedded_bring_up_to_date(c, f) != 0) {
+	if (embedded_bring_up_to_date(c, f) != 0) {
 		embedded_give(e, &c);
 		goto failed;
 	}
@@ -173,7 +172,7 @@ out:
 	return rc;
 }
 
-/* Only with a connection that is idle, and without waiting for a lock. */
+/* Only with a connection that is idle; that takes no lock. */
 static int
 embedded_version(void *b, uint64_t *out, struct fail *f)
 {
@@ -184,9 +183,7 @@ embedded_version(void *b, uint64_t *out, struct fail *f)
 	if (!embedded_take_idle(e, &c) || c == NULL) {
 		return fail_set(f, FAIL_TEMP, "directory: would wait");
 	}
-	(void)sqlite3_busy_timeout(c->db, 0);
 	rc = sqlconn_version(c, out, f);
-	(void)sqlite3_busy_timeout(c->db, e->busy_ms);
 	embedded_give(e, &c);
 	return rc;
 }

@@ -2,14 +2,27 @@
  * embedded_pool.c: connections, kept for the next who needs one.
  */
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "directory/embedded_priv.h"
 
 enum { LOOK_MS = 1000 }; /* how often the file is looked for */
 
+/* May the file be changed now, and not when connections to it were made? */
+static bool
+became_writable(struct embedded *e) REQUIRES(e->lock)
+{
+	bool yes = e->read_only && access(e->path, W_OK) == 0;
+
+	if (yes) {
+		e->read_only = false;
+	}
+	return yes;
+}
+
 /* Is the file the one that is open?  Once a second; returns connections to
- * abandon. */
+ * close. */
 static struct sqlconn *
 look_for_file_locked(struct embedded *e) REQUIRES(e->lock)
 {
@@ -22,7 +35,8 @@ look_for_file_locked(struct embedded *e) REQUIRES(e->lock)
 	}
 	e->looked_ms = now;
 	e->away = stat(e->path, &st) != 0;
-	if (!e->away && st.st_dev == e->dev && st.st_ino == e->ino) {
+	if (!e->away && st.st_dev == e->dev && st.st_ino == e->ino
+	    && !became_writable(e)) {
 		return NULL;
 	}
 	if (!e->away) {
@@ -56,7 +70,7 @@ embedded_take_idle(struct embedded *e, struct sqlconn **out)
 		struct sqlconn *c = stale;
 
 		stale = c->next;
-		sqlconn_abandon(&c);
+		sqlconn_close(&c);
 	}
 	return here;
 }
@@ -104,10 +118,17 @@ embedded_take(struct embedded *e, struct sqlconn **out, struct fail *f)
 		return 0;
 	}
 	epoch = wait_for_turn(e, out);
-	if (*out == NULL
-	    && sqlconn_open(e->path, e->busy_ms, epoch, out, f) != 0) {
+	if (*out != NULL) {
+		return 0;
+	}
+	if (sqlconn_open(e->path, e->busy_ms, epoch, out, f) != 0) {
 		forget_one(e);
 		return -1;
+	}
+	if (sqlite3_db_readonly((*out)->db, "main") == 1) {
+		lock_acquire(&e->lock);
+		e->read_only = true;
+		lock_release(&e->lock);
 	}
 	return 0;
 }
@@ -133,7 +154,7 @@ embedded_give(struct embedded *e, struct sqlconn **conn)
 	(void)pthread_cond_signal(&e->given);
 	lock_release(&e->lock);
 	if (stale) {
-		sqlconn_abandon(&c);
+		sqlconn_close(&c);
 	}
 }
 

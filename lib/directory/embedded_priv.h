@@ -10,11 +10,11 @@
  *	embedded_alias.c	changes of aliases
  *	embedded_backup.c	a copy while it is used
  *
- * DIR/directory/directory.db (mode 0600: it holds stored keys), write-ahead
- * log, synchronous=FULL: what was reported done stands after a power cut.
- * Format 1, application id "PoRd":
+ * DIR/directory/directory.db (mode 0600: it holds stored keys), with a
+ * journal of what a change overwrites, synchronous=FULL: what was reported
+ * done stands after a power cut.  Format 1, application id "PoRd":
  *
- *	state	  one row: `changes` (raised by each change), `secret`
+ *	state	  one row: `secret`
  *	domain	  id, name (ASCII form), created (ms since 1970)
  *	account	  id (32 hex digits), created, enabled, quota_octets,
  *		  quota_messages, name, auth
@@ -24,7 +24,8 @@
  *
  * Connections are pooled, each with its prepared statements; one is used by
  * one thread at a time.  They are opened anew when the file was replaced
- * (restored, for instance), which is looked at once a second.
+ * (restored, for instance), or can be written to and could not before, which
+ * is looked at once a second.
  *
  * Threads: struct embedded is locked; struct sqlconn belongs to who took it.
  */
@@ -52,6 +53,7 @@ struct embedded {
 	ino_t ino;
 	int64_t looked_ms; /* when that was last checked */
 	bool away;	   /* there was no file then */
+	bool read_only;	   /* connections were made that cannot change it */
 };
 
 /* A connection, opened when there is none; may sleep.  Give it back. */
@@ -74,9 +76,6 @@ int embedded_sync_path(const char *path, struct fail *f) MUST_CHECK;
  * processes may get here at once: the second finds it done.  FAIL_PERM: the
  * file is not of ours, or of a newer program. */
 int embedded_bring_up_to_date(struct sqlconn *c, struct fail *f) MUST_CHECK;
-
-/* SQLite's busy handler does not cover the change of mode. */
-int embedded_use_wal(struct sqlconn *c, int busy_ms, struct fail *f) MUST_CHECK;
 
 /* ---- embedded_backup.c ---- */
 int embedded_backup(void *b, const char *path, struct fail *f);

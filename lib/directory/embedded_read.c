@@ -198,10 +198,13 @@ embedded_look_up(void *b, enum entry_key by, struct sv key, struct entry **out,
 	if (embedded_take(e, &c, f) != 0) {
 		return -1;
 	}
-	if (sqlconn_run(c, ST_BEGIN, f) != 0
-	    || sqlconn_version(c, version_out, f) != 0
-	    || find(c, by, key, out, f) != 0) {
+	if (sqlconn_run(c, ST_BEGIN, f) != 0 || find(c, by, key, out, f) != 0) {
 		goto out;
+	}
+	/* After the first read, which takes the lock. */
+	if (sqlconn_version(c, version_out, f) != 0) {
+		*version_out = 0; /* older than all: not to be kept */
+		fail_clear(f);
 	}
 	reset_all(c);
 	rc = sqlconn_run(c, ST_COMMIT, f);

@@ -2,9 +2,7 @@
  * embedded_schema.c: the tables, and the formats that they had.
  */
 #include <stdio.h>
-#include <time.h>
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "directory/embedded_priv.h"
 
@@ -14,9 +12,8 @@ enum { APPLICATION_ID = 0x506f5264 }; /* "PoRd" */
 static const char *const migrations[] = {
     "CREATE TABLE state ("
     " id INTEGER PRIMARY KEY CHECK (id = 1),"
-    " changes INTEGER NOT NULL,"
     " secret BLOB NOT NULL) STRICT;"
-    "INSERT INTO state VALUES (1, 1, randomblob(32));"
+    "INSERT INTO state VALUES (1, randomblob(32));"
     "CREATE TABLE domain ("
     " id INTEGER PRIMARY KEY,"
     " name TEXT NOT NULL UNIQUE,"
@@ -107,25 +104,4 @@ embedded_bring_up_to_date(struct sqlconn *c, struct fail *f)
 		return -1;
 	}
 	return 0;
-}
-
-/* SQLite's busy handler does not cover the change of mode. */
-int
-embedded_use_wal(struct sqlconn *c, int busy_ms, struct fail *f)
-{
-	int64_t until = clock_mono_ms() + busy_ms;
-	const struct timespec pause = {.tv_nsec = 5 * 1000 * 1000};
-
-	for (;;) {
-		int rc = sqlite3_exec(
-		    c->db, "PRAGMA journal_mode = WAL", NULL, NULL, NULL);
-
-		if (rc == SQLITE_OK) {
-			return 0;
-		}
-		if (rc != SQLITE_BUSY || clock_mono_ms() >= until) {
-			return sqlconn_fail(c, f, "journal_mode = WAL");
-		}
-		(void)nanosleep(&pause, NULL);
-	}
 }

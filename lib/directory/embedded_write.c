@@ -13,8 +13,7 @@ embedded_begin(struct embedded *e, struct sqlconn **out, struct fail *f)
 	if (embedded_take(e, out, f) != 0) {
 		return -1;
 	}
-	if (sqlconn_run(*out, ST_BEGIN_WRITE, f) != 0
-	    || sqlconn_run(*out, ST_CHANGE, f) != 0) {
+	if (sqlconn_run(*out, ST_BEGIN_WRITE, f) != 0) {
 		embedded_give(e, out);
 		return -1;
 	}

@@ -8,7 +8,7 @@
 
 #include "directory/embedded_priv.h"
 
-/* BEGIN IMMEDIATE: the one writer; raises the version. */
+/* BEGIN IMMEDIATE: the one writer. */
 int embedded_begin(
     struct embedded *e, struct sqlconn **out, struct fail *f) MUST_CHECK;
 

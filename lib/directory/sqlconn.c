@@ -1,8 +1,18 @@
 #include "directory/sqlconn_priv.h"
 
 #include <stdlib.h>
+#include <time.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
+
+/* Of the database's header.  [sqlite.org/fileformat2.html 1.3] */
+enum {
+	HEADER_FORMAT = 18,  /* one octet for writing, one for reading */
+	HEADER_CHANGES = 24, /* the file change counter, 32 bits */
+	HEADER_END = 28,
+	FORMAT_JOURNAL = 1, /* 2: a write-ahead log, and no such counter */
+};
 
 #define COLUMNS                                                                \
 	"c.id, c.created, c.enabled, c.quota_octets, c.quota_messages, "       \
@@ -12,8 +22,6 @@ static const char *const sql[STMTS] = {
     [ST_BEGIN] = "BEGIN",
     [ST_BEGIN_WRITE] = "BEGIN IMMEDIATE",
     [ST_COMMIT] = "COMMIT",
-    [ST_CHANGES] = "SELECT changes FROM state",
-    [ST_CHANGE] = "UPDATE state SET changes = changes + 1",
 
     /* The account's columns are NULL for an alias. */
     [ST_ADDRESS] = "SELECT " COLUMNS ", a.id FROM address a"
@@ -170,25 +178,30 @@ sqlconn_run(struct sqlconn *c, enum stmt which, struct fail *f)
 	return sqlconn_row(c, st, f);
 }
 
+/* Through SQLite's own descriptor: to close another of the same file would
+ * drop the locks that this process holds on it. */
 int
 sqlconn_version(struct sqlconn *c, uint64_t *out, struct fail *f)
 {
-	sqlite3_stmt *st = NULL;
-	int rc;
+	uint8_t h[HEADER_END - HEADER_FORMAT];
+	sqlite3_file *file = NULL;
+	uint64_t changes = 0;
 
-	if (sqlconn_stmt(c, ST_CHANGES, &st, f) != 0) {
-		return -1;
+	if (sqlite3_file_control(
+		c->db, "main", SQLITE_FCNTL_FILE_POINTER, (void *)&file)
+		!= SQLITE_OK
+	    || file->pMethods == NULL
+	    || file->pMethods->xRead(file, h, sizeof(h), HEADER_FORMAT)
+		   != SQLITE_OK) {
+		return fail_set(f, FAIL_TEMP, "directory: header not read");
 	}
-	rc = sqlconn_row(c, st, f);
-	if (rc < 0) {
-		return -1;
+	if (h[0] != FORMAT_JOURNAL || h[1] != FORMAT_JOURNAL) {
+		return fail_set(f, FAIL_TEMP, "directory: a write-ahead log");
 	}
-	if (rc == 0) {
-		return fail_set(f, FAIL_TEMP, "directory: no state row");
+	for (size_t i = HEADER_CHANGES - HEADER_FORMAT; i < sizeof(h); i++) {
+		changes = changes << 8 | h[i];
 	}
-	*out =
-	    (c->epoch << EPOCH_SHIFT) + (uint64_t)sqlite3_column_int64(st, 0);
-	(void)sqlite3_reset(st);
+	*out = (c->epoch << EPOCH_SHIFT) + changes;
 	return 0;
 }
 
@@ -233,6 +246,31 @@ sqlconn_exec(struct sqlconn *c, const char *text, struct fail *f)
 	return 0;
 }
 
+/*
+ * A journal that is emptied, not removed, at the end of each change: that is
+ * flushed, while to remove a file is not.  Who finds a write-ahead log in use
+ * waits here, as SQLite's busy handler does not cover the change of mode.
+ */
+static int
+use_journal(struct sqlconn *c, int busy_ms, struct fail *f)
+{
+	int64_t until = clock_mono_ms() + busy_ms;
+	const struct timespec pause = {.tv_nsec = 5 * 1000 * 1000};
+
+	for (;;) {
+		int rc = sqlite3_exec(
+		    c->db, "PRAGMA journal_mode = TRUNCATE", NULL, NULL, NULL);
+
+		if (rc == SQLITE_OK) {
+			return 0;
+		}
+		if (rc != SQLITE_BUSY || clock_mono_ms() >= until) {
+			return sqlconn_fail(c, f, "journal_mode = TRUNCATE");
+		}
+		(void)nanosleep(&pause, NULL);
+	}
+}
+
 int
 sqlconn_open(const char *path, int busy_ms, uint64_t epoch,
     struct sqlconn **out, struct fail *f)
@@ -249,7 +287,8 @@ sqlconn_open(const char *path, int busy_ms, uint64_t epoch,
 	(void)sqlite3_extended_result_codes(c->db, 0);
 	(void)sqlite3_busy_timeout(c->db, busy_ms);
 	if (sqlconn_exec(c, "PRAGMA foreign_keys = ON", f) != 0
-	    || sqlconn_exec(c, "PRAGMA synchronous = FULL", f) != 0) {
+	    || sqlconn_exec(c, "PRAGMA synchronous = FULL", f) != 0
+	    || use_journal(c, busy_ms, f) != 0) {
 		goto failed;
 	}
 	*out = c;
@@ -257,14 +296,6 @@ sqlconn_open(const char *path, int busy_ms, uint64_t epoch,
 failed:
 	sqlconn_close(&c);
 	return -1;
-}
-
-void
-sqlconn_abandon(struct sqlconn **conn)
-{
-	(void)sqlite3_db_config(
-	    (*conn)->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, (int *)NULL);
-	sqlconn_close(conn);
 }
 
 int

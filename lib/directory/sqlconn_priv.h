@@ -21,8 +21,6 @@ enum stmt {
 	ST_BEGIN,
 	ST_BEGIN_WRITE,
 	ST_COMMIT,
-	ST_CHANGES,
-	ST_CHANGE,
 	/* reads */
 	ST_ADDRESS,
 	ST_TARGETS,
@@ -71,10 +69,6 @@ int sqlconn_open(const char *path, int busy_ms, uint64_t epoch,
     struct sqlconn **out, struct fail *f) MUST_CHECK;
 void sqlconn_close(struct sqlconn **conn);
 
-/* A connection to a file that was replaced must not remove the write-ahead
- * log of the one that is there now when it closes. */
-void sqlconn_abandon(struct sqlconn **conn);
-
 /* -1, and FAIL_TEMP but for a full disk: a directory that cannot be read is
  * away. */
 int sqlconn_fail(const struct sqlconn *c, struct fail *f, const char *what);
@@ -100,7 +94,9 @@ int sqlconn_look_up(struct sqlconn *c, enum stmt which, struct sv key,
 /* A statement without parameters and rows. */
 int sqlconn_run(struct sqlconn *c, enum stmt which, struct fail *f) MUST_CHECK;
 
-/* The change counter as the open transaction sees it, with the epoch. */
+/* The count of changes to the file, with the epoch; FAIL_TEMP when it cannot
+ * be told.  Takes no lock: outside of a transaction that has read, it may be
+ * that of a change that is being made and may yet be undone. */
 int sqlconn_version(
     struct sqlconn *c, uint64_t *out, struct fail *f) MUST_CHECK;
 

@@ -27,7 +27,7 @@ later(void)
 static void
 clean_up(void)
 {
-	static const char *const names[] = {"-wal", "-shm", ""};
+	static const char *const names[] = {"-journal", ""};
 	char file[64];
 
 	auth_close(&auth);

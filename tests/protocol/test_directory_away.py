@@ -10,7 +10,7 @@ def away(make_server):
     """A server, and functions that take its directory away and back."""
     p = make_server({"auth.delay": "1ms"})
     db = os.path.join(p.home, "directory/directory.db")
-    names = [db + end for end in ("", "-wal", "-shm")]
+    names = [db + end for end in ("", "-journal")]
 
     def move(old, new):
         for name in names:

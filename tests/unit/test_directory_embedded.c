@@ -311,7 +311,8 @@ run_sql(const char *path, const char *sql)
 
 	(void)snprintf(command, sizeof(command),
 	    "/usr/bin/python3 -c \"import sqlite3; c = "
-	    "sqlite3.connect('%s/directory.db'); c.execute('%s')\"",
+	    "sqlite3.connect('%s/directory.db', isolation_level=None); "
+	    "c.execute('%s')\"",
 	    path, sql);
 	assert_int_equal(system(command), 0);
 }
@@ -330,6 +331,46 @@ a_newer_or_foreign_file_is_left_alone(void **state)
 	run_sql(x->path, "PRAGMA application_id = 1");
 	assert_int_equal(directory_open(&config, &d, &x->f), -1);
 	assert_int_equal(x->f.kind, FAIL_PERM);
+}
+
+/* As other tools may leave it, or make it while programs run. */
+static void
+a_write_ahead_log_is_given_up(void **state)
+{
+	struct fixture *x = *state;
+	struct directory_account *a;
+
+	run_sql(x->path, "PRAGMA journal_mode = WAL");
+	for (int i = 1; i <= 3; i++) {
+		char sql[64];
+
+		(void)snprintf(sql, sizeof(sql),
+		    "UPDATE account SET quota_octets = %d", i);
+		run_sql(x->path, sql);
+		assert_int_equal(
+		    directory_account_by_id(x->d, sv_cstr(x->ann), &a, &x->f),
+		    0);
+		assert_int_equal(a->quota_octets, i);
+		directory_account_unref(&a);
+	}
+	directory_close(&x->d);
+	open_with(x, NULL, NULL);
+	assert_int_equal(
+	    directory_account_by_id(x->d, sv_cstr(x->ann), &a, &x->f), 0);
+	assert_int_equal(a->quota_octets, 3);
+	directory_account_unref(&a);
+	/* Of the header: read and written with a journal. */
+	char path[128];
+	char header[20];
+	FILE *in;
+
+	(void)snprintf(path, sizeof(path), "%s/directory.db", x->path);
+	in = fopen(path, "re");
+	assert_non_null(in);
+	assert_int_equal(fread(header, 1, sizeof(header), in), sizeof(header));
+	(void)fclose(in);
+	assert_int_equal(header[18], 1);
+	assert_int_equal(header[19], 1);
 }
 
 /* The file is looked for once a second. */
@@ -423,6 +464,7 @@ main(void)
 	    TEST(a_directory_that_was_taken_away_is_not_made_anew),
 	    TEST(a_backup_is_a_directory),
 	    TEST(a_newer_or_foreign_file_is_left_alone),
+	    TEST(a_write_ahead_log_is_given_up),
 	    TEST(a_directory_that_is_away_defers_and_comes_back),
 	    TEST(a_restored_file_is_taken_up),
 	    TEST(the_cache_is_bounded),
