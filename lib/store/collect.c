@@ -185,10 +185,18 @@ raise_floor(struct account *a, struct fail *f)
 	return rc;
 }
 
+/*
+ * A file below the floor that the state names nowhere is of a delivery that
+ * ended early or came twice; or its record went bad, and it is all that is
+ * left of a message.  Nobody can tell, so it stays as long as what was
+ * expunged does.
+ */
 struct sweep {
 	struct account *a;
 	const struct view *view;
 	struct named *named;
+	int64_t keep_ms; /* younger ones stay */
+	uint64_t kept, kept_octets;
 	int rc;
 	struct fail *f;
 };
@@ -197,12 +205,19 @@ static bool
 sweep_file(void *arg, const struct found *file)
 {
 	struct sweep *s = arg;
+	int64_t time_ms = (int64_t)file->placement.time_ms;
 
-	if ((int64_t)file->placement.time_ms < s->view->floor_ms
-	    && !named_has(s->named, file->folder, file->placement.time_ms,
+	if (time_ms >= s->view->floor_ms
+	    || named_has(s->named, file->folder, file->placement.time_ms,
 		file->placement.random)) {
-		s->rc = remove_file(s->a, file->path, s->f);
+		return true;
 	}
+	if (time_ms >= s->keep_ms) {
+		s->kept++;
+		s->kept_octets += file->size;
+		return true;
+	}
+	s->rc = remove_file(s->a, file->path, s->f);
 	return s->rc == 0;
 }
 
@@ -267,11 +282,17 @@ collect_messages(struct account *a, struct fail *f)
 	}
 	s.view = z.r.view;
 	s.named = named_new(z.r.view);
+	s.keep_ms =
+	    fs_now_ms(a->store->fs) - (int64_t)a->store->conf.retention_ms;
 	if (files_each(a->store->fs, a->dir, sweep_file, &s, f) != 0) {
 		s.rc = -1;
 	}
 	if (s.rc == 0) {
 		sweep_folders(a, z.r.view);
+	}
+	if (s.kept != 0) {
+		LOG(LOG_WARN, "account.unnamed_files", kv_str("account", a->id),
+		    kv_u64("files", s.kept), kv_u64("octets", s.kept_octets));
 	}
 	named_free(&s.named);
 	freeze_drop(&z);

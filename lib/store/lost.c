@@ -176,10 +176,8 @@ stray_file(void *arg, const struct found *file)
 		return true;
 	}
 	check_report(s->check, "%s: no record names it", file->path);
-	/* Below the floor it is rubbish that collection is about to take; of
-	 * another size it was never whole. */
-	if (s->check->repair && st.size == file->size
-	    && (int64_t)file->placement.time_ms >= s->view->floor_ms) {
+	/* Of another size it was never whole. */
+	if (s->check->repair && st.size == file->size) {
 		s->rc = adopt(a, file->path, s->view, st.size, s->f);
 	}
 	return s->rc == 0;

@@ -3,6 +3,7 @@
  * every octet of a journal goes bad in turn.  What was acknowledged before and
  * after stays; what failed says so; nothing else is touched.
  */
+#include <dirent.h>
 #include <errno.h>
 
 #include "base/log.h"
@@ -25,8 +26,9 @@ struct faulty {
 	struct fs fs;
 	struct fs *real; /* owned */
 	enum fault fault;
-	int in;	    /* calls of that kind until it happens; < 0: never */
-	bool sick;  /* it has happened; a full disk stays full */
+	int in;		  /* calls of that kind until it happens; < 0: never */
+	bool sick;	  /* it has happened; a full disk stays full */
+	int64_t ahead_ms; /* of the real clock */
 	bool blind; /* the journal's folder is listed while it changes, and
 		     * what comes and goes meanwhile is missed: all of it */
 };
@@ -198,7 +200,7 @@ f_traits(struct fs *fs, struct fs_traits *out)
 static int64_t
 f_now_ms(struct fs *fs)
 {
-	return fs_now_ms(real_of(fs));
+	return fs_now_ms(real_of(fs)) + ((struct faulty *)fs)->ahead_ms;
 }
 
 static uint64_t
@@ -560,6 +562,15 @@ a_listing_that_misses_all_proves_nothing(void **state)
 /* ---- bad octets ---- */
 
 static void
+count_lines(void *arg, const char *text)
+{
+	unsigned *n = arg;
+
+	(void)text;
+	(*n)++;
+}
+
+static void
 flip(const char *path, off_t at)
 {
 	int fd = open(path, O_RDWR | O_CLOEXEC);
@@ -641,6 +652,92 @@ a_bad_octet_in_a_group_costs_all_of_it(void **state)
 	}
 }
 
+static unsigned
+files_in_inbox(struct fixture *x)
+{
+	char path[512];
+	unsigned n = 0;
+
+	(void)snprintf(path, sizeof(path), "%s/accounts/%.2s/%s/box/%016x",
+	    x->root, ALICE, ALICE, INBOX);
+	DIR *dir = opendir(path);
+
+	assert_non_null(dir);
+	for (struct dirent *e; (e = readdir(dir)) != NULL;) {
+		n += e->d_name[0] != '.';
+	}
+	assert_int_equal(closedir(dir), 0);
+	return n;
+}
+
+/* A day's work, `days` from now; and then a look at it, with repair. */
+static void
+collect_in(struct fixture *fx, int days, unsigned files, unsigned messages)
+{
+	struct faulty x = {.fs.ops = &faulty_ops,
+	    .in = -1,
+	    .ahead_ms = days * INT64_C(24) * 3600 * 1000};
+	struct account *a = NULL;
+	struct store *store;
+	struct fail f = {0};
+	unsigned lines = 0;
+
+	OK(fs_real_open(fx->root, &x.real, &f));
+	OK(store_open(&fx->conf, &x.fs, &store, &f));
+	OK(account_open(store, ALICE, &a, &f));
+	OK(account_collect(a, &f));
+	OK(account_collect(a, &f));
+	assert_int_equal(files_in_inbox(fx), files);
+	OK(account_check(a, true, count_lines, &lines, &f));
+	assert_int_not_equal(lines, 0);
+	struct view *v = fixture_view(a);
+
+	assert_int_equal(view_mbox_at(v, 0)->exists, messages);
+	view_unref(&v);
+	account_close(&a);
+	store_close(&store);
+	fs_real_close(&x.real);
+}
+
+static void
+damage_the_second_of_three(struct fixture *x)
+{
+	char path[512];
+	struct stat st;
+
+	deliver_to(x, ALICE, "", "first");
+	segment_path(x, path);
+	assert_int_equal(stat(path, &st), 0);
+	deliver_to(x, ALICE, "", "second");
+	deliver_to(x, ALICE, "", "third");
+	flip(path, st.st_size + 40);
+	fixture_reopen(x);
+}
+
+/* What is left of a message whose record went bad is not thrown away before
+ * somebody had the time to notice. */
+static void
+a_file_without_a_record_stays_for_the_retention(void **state)
+{
+	struct fixture *x = *state;
+
+	damage_the_second_of_three(x);
+	collect_in(x, 2, 3, 3);
+	struct account *a = fixture_account(x, ALICE);
+	struct view *v = fixture_view(a);
+
+	expect_text(a, view_mbox_at(v, 0), 2, "second");
+	view_unref(&v);
+	account_close(&a);
+}
+
+static void
+a_file_without_a_record_goes_after_the_retention(void **state)
+{
+	damage_the_second_of_three(*state);
+	collect_in(*state, 9, 2, 2);
+}
+
 static uint32_t
 inbox_uidvalidity(struct fixture *x)
 {
@@ -711,6 +808,12 @@ main(void)
 		fixture_end),
 	    cmocka_unit_test_setup_teardown(
 		a_bad_octet_in_a_group_costs_all_of_it, fixture_begin,
+		fixture_end),
+	    cmocka_unit_test_setup_teardown(
+		a_file_without_a_record_stays_for_the_retention, fixture_begin,
+		fixture_end),
+	    cmocka_unit_test_setup_teardown(
+		a_file_without_a_record_goes_after_the_retention, fixture_begin,
 		fixture_end),
 	    cmocka_unit_test_setup_teardown(
 		a_reader_of_a_restored_copy_tells_no_old_uids, fixture_begin,
