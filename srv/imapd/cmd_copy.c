@@ -89,7 +89,8 @@ copy(struct command *cmd, const struct uidset *uids, uint64_t target)
 		return;
 	}
 	if (done.from.n == 0) {
-		reply_no(cmd, "EXPUNGEISSUED", "The messages have gone");
+		reply_no(
+		    cmd, "EXPUNGEISSUED", "The messages have been deleted");
 	} else if (move) {
 		tell_moved(cmd, &done);
 	} else {

@@ -296,8 +296,8 @@ answer(struct fetch *f)
 		reply_ok(f->cmd, NULL, "Fetch completed");
 		break;
 	case FAIL_ABSENT:
-		reply_no(
-		    f->cmd, "EXPUNGEISSUED", "Some of the messages are gone");
+		reply_no(f->cmd, "EXPUNGEISSUED",
+		    "Some of the messages have been deleted");
 		break;
 	case FAIL_TEMP:
 	case FAIL_PERM:

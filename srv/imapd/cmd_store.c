@@ -149,8 +149,8 @@ answer(struct storing *s, const struct mbox *before)
 	bool gone = s->expunged && !s->args->silent;
 
 	if (gone) {
-		reply_no(
-		    s->cmd, "EXPUNGEISSUED", "Some of the messages are gone");
+		reply_no(s->cmd, "EXPUNGEISSUED",
+		    "Some of the messages have been deleted");
 	} else {
 		reply_ok(s->cmd, NULL,
 		    s->modified.n != 0 ? "Some were changed since"
