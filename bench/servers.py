@@ -1,8 +1,10 @@
 """The servers that `bench/run` measures, each started by hand under one
 directory, listening on loopback only, with users u00000@example.org and on.
 
-A server has: name, home, pid, receives, port(kind), start(), stop(), and
-add_users(n, password).
+A server has: name, home, pid, port(kind), start(), stop(), close(),
+add_users(n, password), and for mail that comes in over SMTP: mta_pids(), of
+all that has part in it, which starts what is not there yet; settle(count),
+which waits until so many more messages are in mailboxes.
 """
 import grp
 import imaplib
@@ -18,6 +20,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(ROOT, "tests"))
 
 from harness import ports, postroom  # noqa: E402
+from mta import Mta  # noqa: E402
 
 DOMAIN = "example.org"
 
@@ -29,7 +32,6 @@ def user(n):
 class Postroom:
     """Ours, with the settings that it comes with."""
     name = "postroom"
-    receives = True  # by SMTP
 
     def __init__(self, home, build):
         self.home = home
@@ -41,6 +43,12 @@ class Postroom:
 
     def port(self, kind):
         return self._server.port(kind)
+
+    def mta_pids(self):
+        return [self.pid]
+
+    def settle(self, count):
+        """They are where they belong before they are acknowledged."""
 
     def start(self):
         self._server.start()
@@ -154,16 +162,17 @@ service imap {{
 
 
 class Dovecot:
-    """Dovecot 2.3 of Debian, as its makers advise."""
+    """Dovecot 2.3 of Debian, as its makers advise, and Postfix before it for
+    mail that comes in over SMTP."""
     name = "dovecot"
-    receives = False
-    more = ""
 
     def __init__(self, home, connections):
         self.home = home
         self._clients = 2 * connections + 1000
         self._offset, self._holder = ports.reserve()
         self._process = None
+        self._mta = Mta(f"{home}/postfix", self.port("smtp"),
+                        self.port("submission"))
         self._write_files()
 
     def _write_files(self):
@@ -184,7 +193,7 @@ class Dovecot:
                 gid=grp.getgrnam("mail").gr_gid, cores=os.cpu_count(),
                 clients=self._clients, processes=self._clients,
                 masters=5 * self._clients,
-                more=self.more,
+                more=self._mta.dovecot_conf,
                 **{k: self.port(k) for k in (
                     "imap", "imaps", "pop3", "pop3s", "lmtp")}))
 
@@ -194,6 +203,13 @@ class Dovecot:
 
     def port(self, kind):
         return self._offset + ports.STANDARD[kind]
+
+    def mta_pids(self):
+        self._mta.start()
+        return [self._mta.pid, self.pid]
+
+    def settle(self, count):
+        self._mta.settle(count)
 
     def start(self):
         with open(f"{self.home}/out", "wb") as out:
@@ -218,11 +234,13 @@ class Dovecot:
         self._process.wait(60)
 
     def close(self):
+        self._mta.close()
         if self._process and self._process.poll() is None:
             self.stop()
         self._holder.close()
 
     def add_users(self, n, password):
+        self._mta.set_users(map(user, range(n)))
         with open(f"{self.home}/users", "w", encoding="ascii") as f:
             for i in range(n):
                 f.write(f"{user(i)}:{{PLAIN}}{password}::::::\n")

@@ -10,8 +10,8 @@ _SYNC_OPEN = re.compile(r"open(?:at)?\(.*\bO_D?SYNC\b.*\) = (\d+)$")
 _FIRST_NUMBER = re.compile(r"\((\d+)")
 
 
-def tree(top):
-    """`top` and the processes under it."""
+def tree(tops):
+    """Those of `tops` and the processes under them."""
     children = {}
     for name in filter(str.isdigit, os.listdir("/proc")):
         try:
@@ -21,16 +21,31 @@ def tree(top):
         except OSError:
             continue
         children.setdefault(parent, []).append(int(name))
-    found = [top]
+    found = list(tops)
     for pid in found:
         found += children.get(pid, [])
     return found
 
 
+def cpu_ms(tops):
+    """CPU time of the trees, with that of children that have ended and been
+    waited for."""
+    ticks = 0
+    for pid in tree(tops):
+        try:
+            with open(f"/proc/{pid}/stat", encoding="ascii",
+                      errors="replace") as f:
+                fields = f.read().rpartition(")")[2].split()
+        except OSError:
+            continue
+        ticks += sum(int(n) for n in fields[11:15])
+    return 1000 * ticks / os.sysconf("SC_CLK_TCK")
+
+
 def pss_kib(top):
     """Proportional set size of the whole tree."""
     total = 0
-    for pid in tree(top):
+    for pid in tree([top]):
         try:
             with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as f:
                 for line in f:
@@ -70,9 +85,9 @@ class Count:
             self.flushes += 1
 
 
-def run(top, path, load):
-    """Trace the tree under `top` while load() runs."""
-    pids = tree(top)
+def run(tops, path, load):
+    """Trace the trees under `tops` while load() runs."""
+    pids = tree(tops)
     strace = subprocess.Popen(
         ["strace", "-f", "-s", "0", "-e", "signal=none", "-o", path]
         + [a for pid in pids for a in ("-p", str(pid))],
