@@ -221,6 +221,7 @@ advance(struct account *a, const struct stand *s, uint64_t end, bool *again,
 			break;
 		}
 	}
+	journal_tell_gaps(a, &scan);
 	scan_deinit(&scan);
 	return rc;
 }

@@ -91,6 +91,10 @@ int journal_flush_shown(struct account *a, struct segment *seg, uint64_t end,
 
 /* ---- segments that lost what they had ---- */
 
+/* Log the octets that a scan passed over: a record that a killed writer left
+ * in the middle, or damage. */
+void journal_tell_gaps(const struct account *a, const struct scan *scan);
+
 /* A snapshot stands at `offset` of the segment, so its file has that many
  * octets.  It had `size` when looked at behind that: fewer, and it was cut. */
 void journal_reaches(struct segment *seg, uint64_t offset, uint64_t size);

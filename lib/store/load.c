@@ -20,10 +20,20 @@ journal_stand(struct replay *r, const struct scan *scan)
 	memcpy(r->before, scan->before, RECORD_TAIL);
 }
 
+void
+journal_tell_gaps(const struct account *a, const struct scan *scan)
+{
+	if (scan->gaps != 0) {
+		LOG(LOG_WARN, "journal.gap", kv_str("account", a->id),
+		    kv_u64("segment", scan->segment->header.name.number),
+		    kv_u64("octets", scan->gaps));
+	}
+}
+
 /* All records of one segment into a replay that nobody else sees. */
 static int
-replay_segment(struct replay *r, struct segment *seg, bool *sealed,
-    struct rec_seal *seal, struct fail *f)
+replay_segment(const struct account *a, struct replay *r, struct segment *seg,
+    bool *sealed, struct rec_seal *seal, struct fail *f)
 {
 	struct scan scan;
 	int rc;
@@ -41,6 +51,7 @@ replay_segment(struct replay *r, struct segment *seg, bool *sealed,
 		journal_stand(r, &scan);
 		*sealed = scan.end == SCAN_SEAL;
 		*seal = scan.seal;
+		journal_tell_gaps(a, &scan);
 	}
 	scan_deinit(&scan);
 	return rc;
@@ -66,7 +77,7 @@ replay_chain(
 	int rc;
 
 	for (;;) {
-		rc = replay_segment(r, *seg, &sealed, &seal, f);
+		rc = replay_segment(a, r, *seg, &sealed, &seal, f);
 		if (rc != 0 || !sealed) {
 			break;
 		}

@@ -253,6 +253,19 @@ def look_after(v, unharmed, damage):
         assert count >= len(v.messages) - 3
 
 
+def test_octets_that_are_no_record_are_told_to_the_administrator(make_server):
+    """Not only when somebody asks for a check."""
+    server = make_server()
+    v = Victim(server)
+    server.stop()
+    path, = v.files("journal/*")
+    overwrite(path, HEADER + 40)
+    server.start()
+    assert v.read() == len(v.messages) - 1
+    line = server.log.wait_for("journal.gap")
+    assert v.id in line
+
+
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_journal_damaged_under_open_sessions(make_server, damage):
     server = make_server(SETTINGS)
