@@ -37,8 +37,8 @@ address_of(struct auth *a, struct sv user, struct mailaddr *out, struct fail *f)
 	if (sv_chr(user, '@') >= 0) {
 		return mailaddr_parse(user, out, f);
 	}
-	if (a->config.domain[0] != '\0') {
-		return mailaddr_make(user, sv_cstr(a->config.domain), out, f);
+	if (a->conf.domain[0] != '\0') {
+		return mailaddr_make(user, sv_cstr(a->conf.domain), out, f);
 	}
 	if (directory_first_domain(a->directory, domain, f) != 0) {
 		return -1;
@@ -121,7 +121,7 @@ nobody_keys(const struct auth *a, enum scram_hash hash, struct sv name,
 	derive(a, hash == SCRAM_SHA256 ? "salt-256" : "salt-1", name, salt);
 	memcpy(keys->salt, salt, AUTH_SALT_LEN);
 	keys->salt_len = AUTH_SALT_LEN;
-	keys->iterations = (uint32_t)a->config.iterations;
+	keys->iterations = (uint32_t)a->conf.iterations;
 	derive(a, "stored", name, keys->stored_key);
 	derive(a, "server", name, keys->server_key);
 	keys->present = true;
@@ -183,7 +183,7 @@ upgrade(
 	struct buf text = {.data = NULL};
 	struct fail f;
 
-	if (verifier_make(password, (uint32_t)a->config.iterations, &v, &f)
+	if (verifier_make(password, (uint32_t)a->conf.iterations, &v, &f)
 	    == 0) {
 		verifier_format(&v, &text);
 		if (directory_account_set_auth(a->directory,
@@ -211,7 +211,7 @@ check_stored(struct auth *a, const struct directory_account *account,
 		return fail_wrap(f, "account %s", account->id);
 	}
 	rc = verifier_check(&v, password, f);
-	if (rc == 0 && a->config.upgrade && !v.scram[SCRAM_SHA256].present) {
+	if (rc == 0 && a->conf.upgrade && !v.scram[SCRAM_SHA256].present) {
 		upgrade(a, account, password);
 	}
 	verifier_wipe(&v);

@@ -10,10 +10,10 @@
 #include "base/mem.h"
 #include "settings/settings.h"
 
-struct auth_config
-auth_config_default(void)
+struct auth_conf
+auth_conf_default(void)
 {
-	return (struct auth_config){
+	return (struct auth_conf){
 	    .domain = "",
 	    .iterations = 10000,
 	    .cache_max = 16384,
@@ -30,22 +30,22 @@ auth_config_default(void)
 }
 
 static void
-fill_defaults(struct auth_config *c)
+fill_defaults(struct auth_conf *c)
 {
 	if (c->domain == NULL) {
 		c->domain = "";
 	}
 	if (c->binding == NULL) {
-		c->binding = auth_config_default().binding;
+		c->binding = auth_conf_default().binding;
 	}
 	if (c->iterations < VERIFIER_ITERATIONS_MIN) {
-		c->iterations = auth_config_default().iterations;
+		c->iterations = auth_conf_default().iterations;
 	}
 	if (c->peers_max == 0) {
-		c->peers_max = auth_config_default().peers_max;
+		c->peers_max = auth_conf_default().peers_max;
 	}
 	if (c->forget_ms == 0) {
-		c->forget_ms = auth_config_default().forget_ms;
+		c->forget_ms = auth_conf_default().forget_ms;
 	}
 	if (c->now_ms == NULL) {
 		c->now_ms = clock_mono_ms;
@@ -68,27 +68,27 @@ make_throttle_key(struct auth *a)
 }
 
 int
-auth_open(const struct auth_config *config, struct directory *directory,
+auth_open(const struct auth_conf *conf, struct directory *directory,
     struct auth **out, struct fail *f)
 {
 	struct auth *a = xmalloc(sizeof(*a));
 	struct throttle_conf throttle;
 
-	a->config = *config;
-	fill_defaults(&a->config);
+	a->conf = *conf;
+	fill_defaults(&a->conf);
 	a->directory = directory;
 	directory_secret(directory, a->secret);
 	throttle = (struct throttle_conf){
-	    .delay_ms = a->config.delay_ms,
-	    .delay_max_ms = a->config.delay_max_ms,
-	    .backlog_ms = a->config.backlog_ms,
-	    .forget_ms = a->config.forget_ms,
-	    .max = (size_t)a->config.peers_max,
-	    .path = a->config.throttle,
+	    .delay_ms = a->conf.delay_ms,
+	    .delay_max_ms = a->conf.delay_max_ms,
+	    .backlog_ms = a->conf.backlog_ms,
+	    .forget_ms = a->conf.forget_ms,
+	    .max = (size_t)a->conf.peers_max,
+	    .path = a->conf.throttle,
 	};
 	make_throttle_key(a);
 	a->throttle = throttle_new(&throttle);
-	a->cache = pwcache_new((size_t)a->config.cache_max, a->config.cache_ms);
+	a->cache = pwcache_new((size_t)a->conf.cache_max, a->conf.cache_ms);
 	if (gsasl_init(&a->gsasl) != GSASL_OK) {
 		auth_close(&a);
 		return fail_set(f, FAIL_PERM, "GNU SASL does not start");
@@ -119,7 +119,7 @@ next_word(struct sv *list)
 bool
 auth_binds(const struct auth *a, struct sv service)
 {
-	struct sv list = sv_cstr(a->config.binding), word;
+	struct sv list = sv_cstr(a->conf.binding), word;
 
 	while ((word = next_word(&list)).len != 0) {
 		if (sv_eq(word, service)) {
@@ -150,7 +150,7 @@ int
 auth_open_settings(const struct settings *set, struct directory *directory,
     struct auth **out, struct fail *f)
 {
-	struct auth_config c = auth_config_default();
+	struct auth_conf c = auth_conf_default();
 	char *path;
 	int rc;
 
@@ -197,13 +197,13 @@ auth_close(struct auth **auth)
 int64_t
 auth_now(const struct auth *a)
 {
-	return a->config.now_ms();
+	return a->conf.now_ms();
 }
 
 bool
 auth_cleartext_ok(const struct auth *a, const struct auth_peer *peer)
 {
-	return peer->tls || peer->loopback || a->config.cleartext;
+	return peer->tls || peer->loopback || a->conf.cleartext;
 }
 
 int

@@ -47,7 +47,7 @@ struct auth;
 struct auth_session;
 struct settings;
 
-struct auth_config {
+struct auth_conf {
 	const char *domain;	 /* of names without one; "" = that of the
 				  * directory's oldest account */
 	uint64_t iterations;	 /* of new keys, 0 = 10000 */
@@ -68,7 +68,7 @@ struct auth_config {
 };
 
 /* The defaults of all fields. */
-struct auth_config auth_config_default(void);
+struct auth_conf auth_conf_default(void);
 
 /* Who is asking.  Slices are borrowed for the call. */
 struct auth_peer {
@@ -82,7 +82,7 @@ struct auth_peer {
 };
 
 /* `directory` is borrowed until auth_close(). */
-int auth_open(const struct auth_config *config, struct directory *directory,
+int auth_open(const struct auth_conf *conf, struct directory *directory,
     struct auth **out, struct fail *f) MUST_CHECK;
 void auth_close(struct auth **a);
 

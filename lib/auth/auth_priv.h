@@ -19,7 +19,7 @@
 enum { AUTH_SALT_LEN = 16 };
 
 struct auth {
-	struct auth_config config;
+	struct auth_conf conf;
 	struct directory *directory; /* borrowed */
 	Gsasl *gsasl;
 	struct throttle *throttle;

@@ -30,9 +30,9 @@ struct directory {
 
 static int
 open_backend(
-    struct directory *d, const struct directory_config *config, struct fail *f)
+    struct directory *d, const struct directory_conf *conf, struct fail *f)
 {
-	struct directory_config c = *config;
+	struct directory_conf c = *conf;
 
 	c.separators = d->separators;
 	c.rcpts_max = d->rcpts_max;
@@ -49,20 +49,20 @@ open_backend(
 }
 
 int
-directory_open(const struct directory_config *config, struct directory **out,
-    struct fail *f)
+directory_open(
+    const struct directory_conf *conf, struct directory **out, struct fail *f)
 {
 	struct directory *d = xmalloc(sizeof(*d));
-	const char *postmaster = config->postmaster;
+	const char *postmaster = conf->postmaster;
 	int rc;
 
 	d->ops = &directory_embedded_ops;
 	d->separators =
-	    xstrdup(config->separators != NULL ? config->separators : "+");
+	    xstrdup(conf->separators != NULL ? conf->separators : "+");
 	d->rcpts_max =
-	    config->rcpts_max != 0 ? (unsigned)config->rcpts_max : RCPTS_MAX;
+	    conf->rcpts_max != 0 ? (unsigned)conf->rcpts_max : RCPTS_MAX;
 	cache_init(&d->cache,
-	    config->cache_max != 0 ? (size_t)config->cache_max : CACHE_MAX);
+	    conf->cache_max != 0 ? (size_t)conf->cache_max : CACHE_MAX);
 	if (postmaster != NULL && postmaster[0] != '\0'
 	    && mailaddr_parse(sv_cstr(postmaster), &d->postmaster, f) != 0) {
 		fail_wrap(f, "postmaster");
@@ -70,7 +70,7 @@ directory_open(const struct directory_config *config, struct directory **out,
 		return -1;
 	}
 	block_begin();
-	rc = open_backend(d, config, f);
+	rc = open_backend(d, conf, f);
 	block_end();
 	if (rc != 0) {
 		directory_close(&d);
@@ -84,7 +84,7 @@ int
 directory_open_settings(const struct settings *set, bool create,
     struct directory **out, struct fail *f)
 {
-	const struct directory_config config = {
+	const struct directory_conf conf = {
 	    .path = set->directory_path,
 	    .create = create,
 	    .separators = set->directory_separators,
@@ -94,7 +94,7 @@ directory_open_settings(const struct settings *set, bool create,
 	    .rcpts_max = set->directory_recipients,
 	};
 
-	return directory_open(&config, out, f);
+	return directory_open(&conf, out, f);
 }
 
 void

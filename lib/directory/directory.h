@@ -43,7 +43,7 @@ enum {
 struct directory;
 struct settings;
 
-struct directory_config {
+struct directory_conf {
 	const char *path;	/* folder of directory.db, or the file */
 	bool create;		/* make it where folder is absent or empty */
 	const char *separators; /* of subaddresses, "" = none; NULL = "+" */
@@ -80,12 +80,12 @@ struct directory_alias {
 };
 
 /*
- * Open, and with `create` make, a directory; strings in `config` are borrowed
+ * Open, and with `create` make, a directory; strings in `conf` are borrowed
  * until closed.  FAIL_ABSENT when there is none, FAIL_PERM when its format is
  * newer than this program.
  */
-int directory_open(const struct directory_config *config,
-    struct directory **out, struct fail *f) MUST_CHECK;
+int directory_open(const struct directory_conf *conf, struct directory **out,
+    struct fail *f) MUST_CHECK;
 void directory_close(struct directory **d);
 
 /* The same by the settings of section `directory`; `create` as above. */

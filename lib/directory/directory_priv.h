@@ -57,7 +57,7 @@ struct directory_ops {
 	const char *name;
 
 	int (*open)(
-	    const struct directory_config *config, void **out, struct fail *f);
+	    const struct directory_conf *conf, void **out, struct fail *f);
 	void (*close)(void *b);
 	int (*secret)(
 	    void *b, uint8_t out[DIRECTORY_SECRET_LEN], struct fail *f);

@@ -88,15 +88,14 @@ is_file(const char *path)
 }
 
 static int
-find_file(
-    struct embedded *e, const struct directory_config *config, struct fail *f)
+find_file(struct embedded *e, const struct directory_conf *conf, struct fail *f)
 {
 	struct stat st;
 
-	e->path = is_file(config->path)
-		      ? xstrdup(config->path)
-		      : xasprintf("%s/directory.db", config->path);
-	if (config->create && make_file(config->path, e->path, f) != 0) {
+	e->path = is_file(conf->path)
+		      ? xstrdup(conf->path)
+		      : xasprintf("%s/directory.db", conf->path);
+	if (conf->create && make_file(conf->path, e->path, f) != 0) {
 		return -1;
 	}
 	if (stat(e->path, &st) != 0) {
@@ -121,17 +120,17 @@ embedded_close(void *b)
 }
 
 static int
-embedded_open(const struct directory_config *config, void **out, struct fail *f)
+embedded_open(const struct directory_conf *conf, void **out, struct fail *f)
 {
 	struct embedded *e = xmalloc(sizeof(*e));
 	struct sqlconn *c = NULL;
 
 	lock_init(&e->lock, LOCK_DIRECTORY);
 	(void)pthread_cond_init(&e->given, NULL);
-	e->separators = config->separators;
-	e->busy_ms = (int)config->busy_ms;
-	e->targets_max = (unsigned)config->rcpts_max;
-	if (find_file(e, config, f) != 0 || embedded_take(e, &c, f) != 0) {
+	e->separators = conf->separators;
+	e->busy_ms = (int)conf->busy_ms;
+	e->targets_max = (unsigned)conf->rcpts_max;
+	if (find_file(e, conf, f) != 0 || embedded_take(e, &c, f) != 0) {
 		goto failed;
 	}
 	if (embedded_bring_up_to_date(c, f) != 0) {

@@ -43,8 +43,8 @@ clean_up(void)
 static void
 set_up(void)
 {
-	struct directory_config config = {.path = path, .create = true};
-	struct auth_config c = auth_config_default();
+	struct directory_conf conf = {.path = path, .create = true};
+	struct auth_conf c = auth_conf_default();
 	struct mailaddr a;
 	struct directory_account_spec spec = {
 	    .address = &a, .make_domain = true};
@@ -57,7 +57,7 @@ set_up(void)
 	c.iterations = VERIFIER_ITERATIONS_MIN;
 	c.now_ms = later;
 	ASSERT(mkdtemp(path) != NULL);
-	ASSERT(directory_open(&config, &directory, &f) == 0);
+	ASSERT(directory_open(&conf, &directory, &f) == 0);
 	ASSERT(auth_open(&c, directory, &auth, &f) == 0);
 	ASSERT(mailaddr_parse(SV("user@example.org"), &a, &f) == 0);
 	ASSERT(

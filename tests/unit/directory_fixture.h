@@ -53,12 +53,12 @@ alias(struct fixture *x, const char *from, const char *to)
 static inline void
 open_with(struct fixture *x, const char *separators, const char *postmaster)
 {
-	struct directory_config config = {.path = x->path,
+	struct directory_conf conf = {.path = x->path,
 	    .create = true,
 	    .separators = separators,
 	    .postmaster = postmaster};
 
-	assert_int_equal(directory_open(&config, &x->d, &x->f), 0);
+	assert_int_equal(directory_open(&conf, &x->d, &x->f), 0);
 }
 
 static inline int

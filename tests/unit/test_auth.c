@@ -74,15 +74,15 @@ set_password(struct fixture *x, const char *id, const char *password)
 }
 
 static void
-open_auth(struct fixture *x, const struct auth_config *c)
+open_auth(struct fixture *x, const struct auth_conf *c)
 {
 	assert_int_equal(auth_open(c, x->d, &x->auth, &x->f), 0);
 }
 
-static struct auth_config
+static struct auth_conf
 test_config(void)
 {
-	struct auth_config c = auth_config_default();
+	struct auth_conf c = auth_conf_default();
 
 	c.iterations = 4096;
 	c.now_ms = test_now;
@@ -95,13 +95,13 @@ static int
 setup(void **state)
 {
 	struct fixture *x = xmalloc(sizeof(*x));
-	struct directory_config config = {.path = x->path, .create = true};
-	struct auth_config c = test_config();
+	struct directory_conf conf = {.path = x->path, .create = true};
+	struct auth_conf c = test_config();
 	struct crypt_data *data = xmalloc(sizeof(*data));
 	char text[CRYPT_OUTPUT_SIZE + 8], id[DIRECTORY_ID_LEN + 1];
 
 	scratch_make(x->path);
-	assert_int_equal(directory_open(&config, &x->d, &x->f), 0);
+	assert_int_equal(directory_open(&conf, &x->d, &x->f), 0);
 	add(x, "ann@example.org", SV_EMPTY, x->ann);
 	set_password(x, x->ann, "pencil");
 	assert_non_null(
@@ -648,7 +648,7 @@ static void
 nobody_has_a_salt_that_stays(void **state)
 {
 	struct fixture *x = *state;
-	struct auth_config c = test_config();
+	struct auth_conf c = test_config();
 	struct buf ann = {.data = NULL}, eve = {.data = NULL};
 	struct buf eva = {.data = NULL}, again = {.data = NULL};
 
@@ -687,7 +687,7 @@ static void
 login_takes_names_without_a_domain(void **state)
 {
 	struct fixture *x = *state;
-	struct auth_config c = test_config();
+	struct auth_conf c = test_config();
 	uint64_t delay;
 
 	assert_int_equal(login(x, 1, "ann", "pencil", &delay), 0);

@@ -310,7 +310,7 @@ static void
 targets_are_bounded(void **state)
 {
 	struct fixture *x = *state;
-	struct directory_config config = {.path = x->path, .rcpts_max = 2};
+	struct directory_conf conf = {.path = x->path, .rcpts_max = 2};
 	struct mailaddr a = addr("all@example.org");
 	struct directory_rcpt *rcpts;
 	enum directory_route route;
@@ -318,7 +318,7 @@ targets_are_bounded(void **state)
 
 	assert_int_equal(alias(x, "all@example.org", "ann@example.org"), 0);
 	directory_close(&x->d);
-	assert_int_equal(directory_open(&config, &x->d, &x->f), 0);
+	assert_int_equal(directory_open(&conf, &x->d, &x->f), 0);
 	assert_int_equal(
 	    directory_resolve(x->d, &a, &x->arena, &route, &rcpts, &n, &x->f),
 	    0);

@@ -43,11 +43,11 @@ enum { WRITERS = 4, EACH = 25 };
 static void
 write_some(const char *path, int who)
 {
-	struct directory_config config = {.path = path};
+	struct directory_conf conf = {.path = path};
 	struct directory *d;
 	struct fail f;
 
-	if (directory_open(&config, &d, &f) != 0) {
+	if (directory_open(&conf, &d, &f) != 0) {
 		_exit(2);
 	}
 	for (int i = 0; i < EACH; i++) {
@@ -96,11 +96,11 @@ processes_write_at_once(void **state)
 static void
 write_until_killed(const char *path, int to)
 {
-	struct directory_config config = {.path = path};
+	struct directory_conf conf = {.path = path};
 	struct directory *d;
 	struct fail f;
 
-	if (directory_open(&config, &d, &f) != 0) {
+	if (directory_open(&conf, &d, &f) != 0) {
 		_exit(2);
 	}
 	for (int i = 0;; i++) {
@@ -250,10 +250,10 @@ static void
 an_absent_directory_is_said_to_be(void **state)
 {
 	struct fixture *x = *state;
-	struct directory_config config = {.path = "/tmp/directory-none"};
+	struct directory_conf conf = {.path = "/tmp/directory-none"};
 	struct directory *d = NULL;
 
-	assert_int_equal(directory_open(&config, &d, &x->f), -1);
+	assert_int_equal(directory_open(&conf, &d, &x->f), -1);
 	assert_int_equal(x->f.kind, FAIL_ABSENT);
 	assert_null(d);
 }
@@ -262,24 +262,24 @@ static void
 a_directory_that_was_taken_away_is_not_made_anew(void **state)
 {
 	struct fixture *x = *state;
-	struct directory_config config = {.path = x->path, .create = true};
+	struct directory_conf conf = {.path = x->path, .create = true};
 	char from[128], to[128];
 
 	directory_close(&x->d);
 	(void)snprintf(from, sizeof(from), "%s/directory.db", x->path);
 	(void)snprintf(to, sizeof(to), "%s/directory.db.old", x->path);
 	assert_int_equal(rename(from, to), 0);
-	assert_int_equal(directory_open(&config, &x->d, &x->f), -1);
+	assert_int_equal(directory_open(&conf, &x->d, &x->f), -1);
 	assert_int_equal(x->f.kind, FAIL_ABSENT);
 	assert_int_equal(rename(to, from), 0);
-	assert_int_equal(directory_open(&config, &x->d, &x->f), 0);
+	assert_int_equal(directory_open(&conf, &x->d, &x->f), 0);
 }
 
 static void
 a_backup_is_a_directory(void **state)
 {
 	struct fixture *x = *state;
-	struct directory_config config;
+	struct directory_conf conf;
 	struct directory_account *a;
 	struct directory *copy;
 	struct stat st;
@@ -293,8 +293,8 @@ a_backup_is_a_directory(void **state)
 	assert_int_equal(st.st_mode & 0777, 0600);
 	assert_int_equal(
 	    directory_account_remove(x->d, sv_cstr(x->ann), &x->f), 0);
-	config = (struct directory_config){.path = path};
-	assert_int_equal(directory_open(&config, &copy, &x->f), 0);
+	conf = (struct directory_conf){.path = path};
+	assert_int_equal(directory_open(&conf, &copy, &x->f), 0);
 	assert_int_equal(
 	    directory_account_by_id(copy, sv_cstr(x->ann), &a, &x->f), 0);
 	directory_account_unref(&a);
@@ -321,15 +321,15 @@ static void
 a_newer_or_foreign_file_is_left_alone(void **state)
 {
 	struct fixture *x = *state;
-	struct directory_config config = {.path = x->path, .create = true};
+	struct directory_conf conf = {.path = x->path, .create = true};
 	struct directory *d = NULL;
 
 	directory_close(&x->d);
 	run_sql(x->path, "PRAGMA user_version = 99");
-	assert_int_equal(directory_open(&config, &d, &x->f), -1);
+	assert_int_equal(directory_open(&conf, &d, &x->f), -1);
 	assert_int_equal(x->f.kind, FAIL_PERM);
 	run_sql(x->path, "PRAGMA application_id = 1");
-	assert_int_equal(directory_open(&config, &d, &x->f), -1);
+	assert_int_equal(directory_open(&conf, &d, &x->f), -1);
 	assert_int_equal(x->f.kind, FAIL_PERM);
 }
 
@@ -434,10 +434,10 @@ static void
 the_cache_is_bounded(void **state)
 {
 	struct fixture *x = *state;
-	struct directory_config config = {.path = x->path, .cache_max = 4};
+	struct directory_conf conf = {.path = x->path, .cache_max = 4};
 
 	directory_close(&x->d);
-	assert_int_equal(directory_open(&config, &x->d, &x->f), 0);
+	assert_int_equal(directory_open(&conf, &x->d, &x->f), 0);
 	for (int i = 0; i < 100; i++) {
 		char text[64];
 
