@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "store/account_priv.h"
 #include "store/head_priv.h"
@@ -18,7 +19,8 @@
 
 enum {
 	FLOOR_BEHIND_MS = 24 * 3600 * 1000,
-	TREE_DEPTH = 4, /* tmp/x/box/id/message, at most */
+	LEFT_MS = 24 * 3600 * 1000, /* nobody works on one for so long */
+	TREE_DEPTH = 4,		    /* tmp/x/box/id/message, at most */
 	TREE_PATH_SIZE = 512,
 };
 
@@ -100,11 +102,17 @@ out:
 	return rc;
 }
 
+static void
+shelf_path(const char *id, char shelf[16])
+{
+	(void)snprintf(shelf, 16, "accounts/%.2s", id);
+}
+
 /* accounts/<2>, and its name on disk. */
 static int
 make_shelf(struct store *s, const char *id, char shelf[16], struct fail *f)
 {
-	(void)snprintf(shelf, 16, "accounts/%.2s", id);
+	shelf_path(id, shelf);
 	int rc = fs_mkdir(s->fs, FS_ROOT, shelf, FOLDER_MODE);
 
 	if (rc != 0 && rc != -EEXIST) {
@@ -121,6 +129,7 @@ account_create(struct store *store, const char *id, struct fail *f)
 	char path[ACCOUNT_PATH_SIZE];
 	char shelf[16];
 	struct fs_stat st;
+	bool made = false;
 	int rc;
 
 	if (!account_id_valid(id)) {
@@ -140,21 +149,23 @@ account_create(struct store *store, const char *id, struct fail *f)
 	if (make_shelf(store, id, shelf, f) != 0) {
 		return -1;
 	}
-	if (make_tree(store, base, f) != 0) {
+	rc = make_tree(store, base, f);
+	if (rc == 0) {
+		int err = fs_rename(store->fs, FS_ROOT, base, FS_ROOT, path);
+
+		/* Another was faster; its name may not be on disk yet. */
+		made = err == 0;
+		rc = made || err == -ENOTEMPTY || err == -EEXIST
+			 ? 0
+			 : fail_err(f, -err, "rename %s", base);
+	}
+	if (!made) {
 		struct fail ignored = {0};
 
 		(void)!tree_remove(
 		    store->fs, FS_ROOT, base, TREE_DEPTH, &ignored);
-		return -1;
 	}
-	rc = fs_rename(store->fs, FS_ROOT, base, FS_ROOT, path);
-	if (rc == -ENOTEMPTY || rc == -EEXIST) {
-		return tree_remove(store->fs, FS_ROOT, base, TREE_DEPTH, f);
-	}
-	if (rc != 0) {
-		return fail_err(f, -rc, "rename %s", base);
-	}
-	return store_sync_path(store, FS_ROOT, shelf, f);
+	return rc != 0 ? -1 : store_sync_path(store, FS_ROOT, shelf, f);
 }
 
 int
@@ -173,6 +184,7 @@ account_purge(struct store *store, const char *id, struct fail *f)
 {
 	char path[ACCOUNT_PATH_SIZE];
 	char base[TREE_PATH_SIZE];
+	char shelf[16];
 	struct account *a;
 
 	if (!account_id_valid(id)) {
@@ -191,5 +203,55 @@ account_purge(struct store *store, const char *id, struct fail *f)
 	if (rc != 0) {
 		return fail_err(f, -rc, "account %s", id);
 	}
+	/* Its name must not come back with half of its files. */
+	shelf_path(id, shelf);
+	if (store_sync_path(store, FS_ROOT, shelf, f) != 0) {
+		f->kind = FAIL_UNKNOWN;
+		return -1;
+	}
 	return tree_remove(store->fs, FS_ROOT, base, TREE_DEPTH, f);
+}
+
+/* ---- what was left ---- */
+
+struct leftovers {
+	char (*name)[TREE_PATH_SIZE];
+	size_t n, cap;
+};
+
+static bool
+note_leftover(void *arg, const char *name)
+{
+	struct leftovers *l = arg;
+
+	l->name = xgrow(l->name, l->n, &l->cap, sizeof(*l->name));
+	(void)snprintf(l->name[l->n++], TREE_PATH_SIZE, "tmp/%.200s", name);
+	return true;
+}
+
+void
+store_tidy(struct store *s)
+{
+	struct leftovers l = {.name = NULL};
+	int64_t now = fs_now_ms(s->fs);
+	struct fs_stat st;
+	struct fail f = {0};
+
+	if (fs_list(s->fs, FS_ROOT, "tmp", note_leftover, &l) != 0) {
+		l.n = 0; /* the next round's */
+	}
+	for (size_t i = 0; i < l.n; i++) {
+		if (fs_stat_at(s->fs, FS_ROOT, l.name[i], &st) != 0
+		    || st.mtime_ms + LEFT_MS > now) {
+			continue;
+		}
+		if (!st.is_dir) {
+			(void)fs_unlink(s->fs, FS_ROOT, l.name[i]);
+		} else if (tree_remove(
+			       s->fs, FS_ROOT, l.name[i], TREE_DEPTH, &f)
+			   != 0) {
+			LOG(LOG_WARN, "store.tidy", kv_fail(&f));
+		}
+	}
+	free(l.name);
 }

@@ -216,11 +216,17 @@ journal_close(struct account *a, struct fail *f)
 
 	for (;;) {
 		seal = (struct rec_seal){.kind = SEAL_GONE};
+		if (a->store->read_only) {
+			return store_is_read_only(f);
+		}
 		if (journal_segment(a, &seg, f) != 0) {
 			return -1;
 		}
 		int rc = append_seal(a, seg, clean_offset(a, seg), &seal, f);
 
+		if (rc != 0) {
+			f->kind = FAIL_UNKNOWN; /* it may stand there */
+		}
 		if (rc == 0 && seal.kind == SEAL_NEXT) {
 			rc = journal_follow(a, seg, &seal, f);
 		}

@@ -88,6 +88,9 @@ round_go_on(struct round *r, struct store *s)
 		round_deinit(r);
 		return;
 	}
+	if (r->next == 0) {
+		store_tidy(s);
+	}
 	while (r->next < r->n && clock_mono_ms() < until) {
 		visit(s, r->id[r->next++]);
 	}

@@ -160,6 +160,9 @@ void store_look_at_generation(struct store *s);
 
 /* The failure of what is not done then. */
 int store_is_read_only(struct fail *f) MUST_CHECK;
+/* Remove what was begun in the store's tmp/ a day ago, and never ended: trees
+ * of accounts that were being made or removed. */
+void store_tidy(struct store *s);
 
 /* Another process was told of a failed flush: read-only from now on.  To be
  * asked behind opening what is to be flushed. */

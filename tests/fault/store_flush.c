@@ -6,6 +6,7 @@
 
 #include "../unit/unit.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "content.h"
 #include "simfs.h"
 #include "store/store.h"
@@ -19,7 +20,16 @@ struct machine {
 	struct simproc *refuse; /* its next flush of a journal fails */
 	struct simproc *kill;	/* ... and this one is killed there */
 	bool full;		/* from then on */
+	/* Behind the refused flush the n-th call fails so. */
+	unsigned later;
+	int answer;
+	/* What another does between one's look and its rename. */
+	void (*race)(struct machine *m);
+	struct simproc *slow;
+	unsigned skip;	  /* of its renames */
+	unsigned renames; /* of who is killed */
 };
+enum { RENAMES = 2 }; /* of who makes an account: its head, and it */
 
 static int
 on_call(void *arg, struct simproc *p, enum simop op, const char *path)
@@ -27,6 +37,20 @@ on_call(void *arg, struct simproc *p, enum simop op, const char *path)
 	struct machine *m = arg;
 
 	(void)path;
+	if (m->refuse == NULL && m->later != 0 && --m->later == 0) {
+		return m->answer;
+	}
+	if (op == SIMOP_RENAME && p == m->slow && m->skip-- == 0) {
+		m->slow = NULL;
+		m->race(m);
+	}
+	if (m->race != NULL && p == m->kill && op == SIMOP_RENAME) {
+		m->renames++;
+	}
+	if (m->renames == RENAMES && op == SIMOP_SYNC && p == m->kill) {
+		simproc_kill(p); /* the name is there, and not on disk */
+		return -EIO;
+	}
 	if (op != SIMOP_DATASYNC) {
 		return 0;
 	}
@@ -230,6 +254,96 @@ full_disk_takes_the_mark(void **state)
 	simfs_free(&m.fs);
 }
 
+/* Nor does it need any one call to succeed. */
+static bool
+mark_is_left(unsigned later, int answer)
+{
+	struct machine m;
+	struct process told;
+	struct process after;
+	struct fail f;
+
+	machine_make(&m);
+	process_start(&m, &told);
+	m.refuse = told.sim;
+	m.later = later;
+	m.answer = answer;
+	assert_int_equal(append(&told, 1, &f), -1);
+	bool met = m.later == 0;
+
+	m.later = 0;
+	process_end(&told);
+	process_start(&m, &after);
+	assert_int_equal(append(&after, 2, &f), -1);
+	assert_int_equal(f.kind, FAIL_TEMP);
+	process_end(&after);
+	simfs_free(&m.fs);
+	return met;
+}
+
+static void
+mark_is_left_whatever_fails(void **state)
+{
+	static const int answers[] = {-EIO, -ENOSPC, -EMFILE};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(answers); i++) {
+		unsigned n = 1;
+
+		while (mark_is_left(n, answers[i])) {
+			n++;
+		}
+		assert_true(n > 3);
+	}
+}
+
+static const char other[] = "1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b";
+
+static void
+make_and_die(struct machine *m)
+{
+	struct store_conf conf;
+	struct store *s = NULL;
+	struct fail f;
+
+	store_conf_defaults(&conf);
+	conf.maintenance = false;
+	m->kill = simproc_new(m->fs, ++m->next_id);
+	assert_int_equal(store_open(&conf, simproc_fs(m->kill), &s, &f), 0);
+	assert_int_equal(account_create(s, other, &f), -1);
+	store_close(&s);
+	simproc_free(&m->kill);
+}
+
+/* Two make an account at once, and who was faster is killed before its name
+ * is on disk: then the other's word is all there is. */
+static void
+the_slower_maker_vouches_for_the_account(void **state)
+{
+	struct machine m;
+	struct process p;
+	struct account *a = NULL;
+	struct fail f;
+
+	(void)state;
+	machine_make(&m);
+	process_start(&m, &p);
+	m.race = make_and_die;
+	m.slow = p.sim;
+	/* The first rename is that of the head, in the tree being made. */
+	m.skip = 1;
+	assert_int_equal(account_create(p.store, other, &f), 0);
+	assert_int_equal(m.renames, RENAMES);
+	m.race = NULL;
+	process_end(&p);
+	simfs_power_loss(m.fs, LOSS_ALL);
+	process_start(&m, &p);
+	assert_int_equal(account_open(p.store, other, &a, &f), 0);
+	account_close(&a);
+	process_end(&p);
+	simfs_free(&m.fs);
+}
+
 int
 main(void)
 {
@@ -237,6 +351,8 @@ main(void)
 	    cmocka_unit_test(move_of_nothing_is_durable),
 	    cmocka_unit_test(move_of_nothing_is_refused_read_only),
 	    cmocka_unit_test(full_disk_takes_the_mark),
+	    cmocka_unit_test(mark_is_left_whatever_fails),
+	    cmocka_unit_test(the_slower_maker_vouches_for_the_account),
 	};
 
 	log_init("store_flush", LOG_PANIC);

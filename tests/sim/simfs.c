@@ -67,6 +67,9 @@ slot_free(struct simfs *s, struct slot *slot)
 	if (slot->now != NULL) {
 		names_remove(slot->now, slot);
 	}
+	if (slot->durable != NULL && slot->durable->home == slot) {
+		slot->durable->home = NULL;
+	}
 	inode_unref(s, slot->now);
 	inode_unref(s, slot->durable);
 	for (size_t i = 0; i < slot->n_pending; i++) {

@@ -30,9 +30,27 @@ inode_flush(struct simfs *s, struct inode *i)
 	i->disk_size = i->size;
 }
 
+/* On disk too a folder has one name: with the new one the old one goes. */
+static struct slot *
+folder_moves(struct slot *slot, struct inode *to)
+{
+	struct slot *old = NULL;
+
+	if (slot->durable != NULL && slot->durable->home == slot) {
+		slot->durable->home = NULL;
+	}
+	if (to != NULL && to->kind == INODE_DIR) {
+		old = to->home;
+		to->home = slot;
+	}
+	return old != slot ? old : NULL;
+}
+
 static void
 slot_settle(struct simfs *s, struct slot *slot, struct inode *to)
 {
+	struct slot *old = folder_moves(slot, to);
+
 	if (to != NULL) {
 		to->refs++;
 	}
@@ -44,6 +62,9 @@ slot_settle(struct simfs *s, struct slot *slot, struct inode *to)
 	slot->n_pending = 0;
 	slot->lost = false;
 	rename_forget(s, slot);
+	if (old != NULL && old->now != to) {
+		slot_settle(s, old, old->now);
+	}
 }
 
 /* The other end of a rename, if it is not durable yet. */

@@ -44,6 +44,7 @@ struct inode {
 	struct slot **slots;
 	size_t n_slots, slots_cap;
 	struct map by_name;
+	struct slot *home; /* its own name on disk; NULL: none */
 
 	struct inode *next, *prev; /* all inodes of the volume */
 };
