@@ -198,7 +198,10 @@ run(const char *what, unsigned n)
 		must(account_checkpoint(a, &f), &f, what);
 		must(account_collect(a, &f), &f, what);
 	} else if (strcmp(what, "check") == 0) {
-		must(account_check(a, false, finding, NULL, &f), &f, what);
+		struct check_conf conf = {.report = finding};
+		struct checked sum = {0};
+
+		must(account_check(a, &conf, &sum, &f), &f, what);
 	} else {
 		list(a, strcmp(what, "open") != 0, strcmp(what, "one") == 0);
 	}

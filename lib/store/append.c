@@ -15,6 +15,7 @@ struct piece {
 	const struct msg_source *source;
 	const struct msg_attrs *attrs;
 	struct placement placement;
+	uint32_t sum;
 	int64_t date_ms;
 	char path[PATH_SIZE]; /* empty: no file */
 	struct outcome outcome;
@@ -39,7 +40,7 @@ make_file(struct account *a, uint64_t mbox, struct piece *p, struct fail *f)
 	p->date_ms = p->attrs->date_ms != 0 ? p->attrs->date_ms
 					    : fs_now_ms(a->store->fs);
 	placement_path(mbox, &p->placement, msg_source_size(p->source),
-	    p->date_ms, p->path);
+	    p->date_ms, p->sum, p->path);
 	if (msgfile_write(a, mbox, p->path, p->source, &fd, f) != 0) {
 		p->path[0] = '\0';
 		return -1;
@@ -61,6 +62,7 @@ write_record(struct commit *c, uint64_t mbox, uint32_t uidnext, struct piece *p)
 	    .uidnext = uidnext,
 	    .uid = p->attrs->uid,
 	    .size = msg_source_size(p->source),
+	    .sum = p->sum,
 	    .date_ms = p->date_ms,
 	    .zone_min = p->attrs->zone_min,
 	    .flags = p->attrs->flags,
@@ -184,6 +186,7 @@ account_append(struct account *account, uint64_t mbox_id,
 	for (size_t i = 0; i < n; i++) {
 		p[i].source = &sources[i];
 		p[i].attrs = &attrs[i];
+		p[i].sum = msg_source_sum(&sources[i]);
 	}
 	for (int i = 0; i < APPEND_TRIES; i++) {
 		fail_clear(f);

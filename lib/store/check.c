@@ -21,6 +21,8 @@ check_segment(
 	struct scan scan;
 	int rc;
 
+	c->sum->segments++;
+	check_progress(c);
 	seg_name_write(name, text);
 	if (segment_open(a->store->fs, a->dir, name, &seg, f) != 0) {
 		if (f->kind == FAIL_CORRUPT) {
@@ -77,6 +79,7 @@ check_snapshot(
 	struct replay r;
 	int rc;
 
+	c->sum->snapshots++;
 	rc = snap_open(a->store->fs, a->dir, name, &m, f);
 	if (rc == 0) {
 		rc = snap_load(a->store->fs, a->dir, name, &r, f);
@@ -146,7 +149,7 @@ check_snapshots(const struct check *c, struct fail *f)
 		damaged[i] = rc == 1;
 		any |= damaged[i];
 	}
-	if (rc >= 0 && any && c->repair) {
+	if (rc >= 0 && any && c->conf->repair) {
 		rc = renew_snapshots(c, names, damaged, n, f);
 	}
 	free(damaged);
@@ -181,7 +184,7 @@ check_packs(const struct check *c, struct fail *f)
 {
 	uint64_t missing;
 
-	if (packs_check(c->account, c->repair, &missing, f) != 0) {
+	if (packs_check(c->account, c->conf->repair, &missing, f) != 0) {
 		return -1;
 	}
 	if (missing != 0) {
@@ -194,11 +197,10 @@ check_packs(const struct check *c, struct fail *f)
 /* ---- all ---- */
 
 int
-account_check(struct account *account, bool repair,
-    void (*report)(void *arg, const char *text), void *arg, struct fail *f)
+account_check(struct account *account, const struct check_conf *conf,
+    struct checked *sum, struct fail *f)
 {
-	struct check c = {
-	    .account = account, .repair = repair, .report = report, .arg = arg};
+	struct check c = {.account = account, .conf = conf, .sum = sum};
 	struct freeze z;
 	int rc;
 

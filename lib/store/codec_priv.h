@@ -24,6 +24,13 @@ put_u8(struct buf *to, unsigned v)
 }
 
 static inline void
+put_fixed32(struct buf *to, uint32_t v)
+{
+	v = htole32(v);
+	buf_add(to, &v, sizeof(v));
+}
+
+static inline void
 put_u64(struct buf *to, uint64_t v)
 {
 	v = htole64(v);
@@ -123,6 +130,18 @@ static inline bool
 take_bool(struct taker *t)
 {
 	return take_u8_max(t, 1) != 0;
+}
+
+static inline uint32_t
+take_fixed32(struct taker *t)
+{
+	struct sv s = take_octets(t, 4);
+	uint32_t v = 0;
+
+	if (s.len == 4) {
+		memcpy(&v, s.p, 4);
+	}
+	return le32toh(v);
 }
 
 static inline uint64_t

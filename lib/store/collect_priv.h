@@ -68,7 +68,9 @@ bool named_has(
 struct found {
 	uint64_t folder;
 	struct placement placement;
-	uint64_t size;	  /* that its name says */
+	uint64_t size; /* that its name says, as the others */
+	int64_t date_ms;
+	uint32_t sum;
 	const char *path; /* below the account; borrowed */
 };
 typedef bool found_fn(void *arg, const struct found *file);

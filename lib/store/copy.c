@@ -80,13 +80,14 @@ link_one(struct copying *c, const struct msg *m, const struct placement *p,
 	c->made = xgrow(c->made, c->n_made, &c->made_cap, sizeof(*c->made));
 	made = &c->made[c->n_made];
 	msg_path(m, from);
-	placement_path(c->target, p, m->size, m->date_ms, *made);
+	placement_path(c->target, p, m->size, m->date_ms, m->sum, *made);
 	*there = true;
 	if (MUTATION(F5)) {
 		/* The name it had: another stay's, perhaps to be removed. */
 		struct placement same = {m->placement[0], m->placement[1]};
 
-		placement_path(c->target, &same, m->size, m->date_ms, *made);
+		placement_path(
+		    c->target, &same, m->size, m->date_ms, m->sum, *made);
 		(void)msgfile_link(c->from, from, c->to, c->target, *made);
 		return 0;
 	}
@@ -311,6 +312,7 @@ write_literal(struct copying *c, struct commit *commit, const struct msg *m,
 	    .email_id = {m->email_id[0], m->email_id[1]},
 	    .uidnext = uidnext,
 	    .size = m->size,
+	    .sum = m->sum,
 	    .date_ms = m->date_ms,
 	    .zone_min = m->zone_min,
 	    .flags = m->flags,

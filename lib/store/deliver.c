@@ -36,6 +36,7 @@ struct delivering {
 	struct store *store;
 	const struct msg_source *source;
 	uint64_t size;
+	uint32_t sum;
 	struct drop *drop;
 	size_t n;
 };
@@ -155,7 +156,8 @@ static void
 name_file(const struct delivering *all, struct drop *d)
 {
 	d->placement = placement_new(all->store, floor_of(d->account));
-	placement_path(d->mbox, &d->placement, all->size, d->date_ms, d->path);
+	placement_path(
+	    d->mbox, &d->placement, all->size, d->date_ms, all->sum, d->path);
 }
 
 /* A file for this recipient: a link to that of `first`, or its own. */
@@ -252,6 +254,7 @@ write_record(const struct delivering *all, struct drop *d)
 	    .key = {d->to->key[0], d->to->key[1]},
 	    .uid = attrs->uid,
 	    .size = all->size,
+	    .sum = all->sum,
 	    .date_ms = d->date_ms,
 	    .zone_min = attrs->zone_min,
 	    .flags = attrs->flags,
@@ -424,6 +427,7 @@ store_deliver(struct store *store, const struct msg_source *source,
 	    .store = store,
 	    .source = source,
 	    .size = msg_source_size(source),
+	    .sum = msg_source_sum(source),
 	    .drop = xcalloc(n, sizeof(*all.drop)),
 	    .n = n,
 	};

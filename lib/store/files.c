@@ -141,6 +141,48 @@ hex_part(const char **at, unsigned n, char end, uint64_t *out)
 	return true;
 }
 
+/* A decimal number and then `end`; 20 digits are too many for any. */
+static bool
+decimal_part(const char **at, char end, uint64_t *out)
+{
+	enum { DIGITS_MAX = 19 };
+	unsigned n = 0;
+
+	*out = 0;
+	for (; ascii_digit((*at)[n]); n++) {
+		*out = *out * 10 + (unsigned)((*at)[n] - '0');
+	}
+	if (n == 0 || n > DIGITS_MAX || (*at)[n] != end) {
+		return false;
+	}
+	*at += n + 1;
+	return true;
+}
+
+/* A name as placement_path() makes them. */
+static bool
+placement_read(const char *name, struct found *out)
+{
+	const char *at = name;
+	uint64_t date, sum;
+	bool before_1970;
+
+	if (!hex_part(&at, 12, '.', &out->placement.time_ms)
+	    || !hex_part(&at, 16, '.', &out->placement.random)
+	    || !decimal_part(&at, '.', &out->size)) {
+		return false;
+	}
+	before_1970 = *at == '-';
+	at += before_1970;
+	if (!decimal_part(&at, '.', &date) || date > INT64_MAX
+	    || !hex_part(&at, 8, '\0', &sum)) {
+		return false;
+	}
+	out->date_ms = before_1970 ? -(int64_t)date : (int64_t)date;
+	out->sum = (uint32_t)sum;
+	return true;
+}
+
 static bool
 folder_each(struct fs *fs, int dir, const char *folder, found_fn *each,
     void *arg, int *rc, struct fail *f)
@@ -157,10 +199,7 @@ folder_each(struct fs *fs, int dir, const char *folder, found_fn *each,
 	(void)snprintf(path, sizeof(path), "box/%s", folder);
 	*rc = names_list(fs, dir, path, &l, f);
 	for (size_t i = 0; *rc == 0 && more && i < l.n; i++) {
-		at = l.name[i];
-		if (hex_part(&at, 12, '.', &file.placement.time_ms)
-		    && hex_part(&at, 16, '.', &file.placement.random)) {
-			file.size = strtoull(at, NULL, 10);
+		if (placement_read(l.name[i], &file)) {
 			(void)snprintf(path, sizeof(path), "box/%s/%.100s",
 			    folder, l.name[i]);
 			file.path = path;

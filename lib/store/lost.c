@@ -2,10 +2,12 @@
  * Messages without a file, and files without a message.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/change_priv.h"
@@ -13,7 +15,10 @@
 #include "store/msgfile_priv.h"
 #include "store/uidset_codec_priv.h"
 
-enum { STRAY_AGE_MS = 3600 * 1000 };
+enum {
+	STRAY_AGE_MS = 3600 * 1000,
+	READ_CHUNK = 256 * 1024,
+};
 
 void
 check_report(const struct check *c, const char *fmt, ...)
@@ -24,7 +29,68 @@ check_report(const struct check *c, const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	c->report(c->arg, text);
+	c->sum->findings++;
+	c->conf->report(c->conf->arg, text);
+}
+
+void
+check_progress(const struct check *c)
+{
+	if (c->conf->progress != NULL) {
+		c->conf->progress(c->conf->arg, c->sum);
+	}
+}
+
+/* ---- octets ---- */
+
+/* CRC-32C of all that a file has; *n_out counts it. */
+static int
+file_sum(struct account *a, const char *path, uint32_t *out, uint64_t *n_out,
+    struct fail *f)
+{
+	struct fs *fs = a->store->fs;
+	int fd = fs_open(fs, a->dir, path, O_RDONLY, 0);
+	char *chunk;
+	ssize_t n;
+
+	*out = 0;
+	*n_out = 0;
+	if (fd < 0) {
+		return fail_err(f, -fd, "open %s", path);
+	}
+	chunk = xmalloc(READ_CHUNK);
+	do {
+		n = fs_pread(fs, fd, chunk, READ_CHUNK, *n_out);
+		if (n > 0) {
+			*out = crc32c(*out, chunk, (size_t)n);
+			*n_out += (uint64_t)n;
+		}
+	} while (n > 0);
+	free(chunk);
+	fs_close(fs, &fd);
+	return n < 0 ? fail_err(f, (int)-n, "read %s", path) : 0;
+}
+
+/* What cannot be read is a finding as well: others still are looked at. */
+static void
+check_octets(const struct check *c, const struct box *b, const struct msg *m,
+    const char *path)
+{
+	struct fail f = {.kind = FAIL_NONE};
+	uint64_t n;
+	uint32_t sum;
+
+	if (file_sum(c->account, path, &sum, &n, &f) != 0) {
+		check_report(c, "message %u of mailbox %.*s: %s", m->uid,
+		    SV_ARG(b->pub.name), f.text);
+	} else if (sum != m->sum) {
+		check_report(c,
+		    "message %u of mailbox %.*s: %s: its octets are not those "
+		    "that came",
+		    m->uid, SV_ARG(b->pub.name), path);
+	}
+	c->sum->read += n;
+	check_progress(c);
 }
 
 /* ---- messages without a file ---- */
@@ -91,9 +157,13 @@ lost_in(const struct check *c, const struct box *b, struct fail *f)
 			    "message %u of mailbox %.*s: %s is "
 			    "missing or cut",
 			    m->uid, SV_ARG(b->pub.name), path);
+		} else if (rc == 0 && c->conf->octets) {
+			check_octets(c, b, m, path);
 		}
+		c->sum->messages++;
+		c->sum->octets += m->size;
 	}
-	if (rc >= 0 && c->repair) {
+	if (rc >= 0 && c->conf->repair) {
 		rc = void_lost(c->account, b->pub.id, &lost, f);
 	}
 	uidset_deinit(&lost);
@@ -106,7 +176,11 @@ check_lost(const struct check *c, const struct view *v, struct fail *f)
 	for (uint32_t i = 0; i < v->boxes.n; i++) {
 		const struct box *b = view_box(v, i);
 
-		if (b != NULL && lost_in(c, b, f) != 0) {
+		if (b == NULL) {
+			continue;
+		}
+		c->sum->mailboxes += !b->deleted && !b->pub.noselect;
+		if (lost_in(c, b, f) != 0) {
 			return -1;
 		}
 	}
@@ -126,7 +200,7 @@ struct strays {
 
 /* File what was found into INBOX, under a new name of its own. */
 static int
-adopt(struct account *a, const char *path, const struct view *v, uint64_t size,
+adopt(struct account *a, const struct found *file, const struct view *v,
     struct fail *f)
 {
 	struct placement p = placement_new(a->store, v->floor_ms);
@@ -135,16 +209,20 @@ adopt(struct account *a, const char *path, const struct view *v, uint64_t size,
 	    .folder = INBOX_ID,
 	    .placement = p,
 	    .email_id = {p.time_ms, p.random},
-	    .size = size,
-	    .date_ms = fs_now_ms(a->store->fs)};
+	    .size = file->size,
+	    .sum = file->sum,
+	    .date_ms = file->date_ms};
 	struct outcome out = {.code = OUTCOME_NONE};
 	char to[PATH_SIZE];
 	struct commit c;
 	int rc;
 
-	placement_path(INBOX_ID, &p, size, add.date_ms, to);
-	if (msgfile_copy(a, path, a, INBOX_ID, to, f) != 0
-	    || msgfile_flush_folder(a, INBOX_ID, f) != 0) {
+	placement_path(INBOX_ID, &p, file->size, add.date_ms, file->sum, to);
+	if (msgfile_copy(a, file->path, a, INBOX_ID, to, f) != 0) {
+		return -1;
+	}
+	if (msgfile_flush_folder(a, INBOX_ID, f) != 0) {
+		(void)fs_unlink(a->store->fs, a->dir, to);
 		return -1;
 	}
 	commit_init(&c, a);
@@ -155,9 +233,24 @@ adopt(struct account *a, const char *path, const struct view *v, uint64_t size,
 	commit_deinit(&c);
 	outcome_deinit(&out);
 	if (rc == 0 || f->kind != FAIL_UNKNOWN) {
-		(void)fs_unlink(a->store->fs, a->dir, rc == 0 ? path : to);
+		(void)fs_unlink(
+		    a->store->fs, a->dir, rc == 0 ? file->path : to);
 	}
 	return rc;
+}
+
+/* Is it all that its name says?  If not it was never whole and never
+ * acknowledged, or it was damaged twice: then it is for the administrator to
+ * look at. */
+static bool
+is_whole(struct account *a, const struct found *file)
+{
+	struct fail ignored;
+	uint64_t n;
+	uint32_t sum;
+
+	return file_sum(a, file->path, &sum, &n, &ignored) == 0
+	       && n == file->size && sum == file->sum;
 }
 
 static bool
@@ -175,10 +268,12 @@ stray_file(void *arg, const struct found *file)
 	    || st.mtime_ms + STRAY_AGE_MS > s->now_ms) {
 		return true;
 	}
-	check_report(s->check, "%s: no record names it", file->path);
-	/* Of another size it was never whole. */
-	if (s->check->repair && st.size == file->size) {
-		s->rc = adopt(a, file->path, s->view, st.size, s->f);
+	bool whole = is_whole(a, file);
+
+	check_report(s->check, "%s: no record names it%s", file->path,
+	    whole ? "" : ", and it is not whole");
+	if (s->check->conf->repair && whole) {
+		s->rc = adopt(a, file, s->view, s->f);
 	}
 	return s->rc == 0;
 }

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/mutate_priv.h"
@@ -29,8 +30,15 @@ placement_new(struct store *s, int64_t floor_ms)
 uint64_t
 msg_source_size(const struct msg_source *source)
 {
-	return source->head.len
-	       + (source->fd >= 0 ? source->fd_len : source->body.len);
+	return source->head.len + source->body.len;
+}
+
+uint32_t
+msg_source_sum(const struct msg_source *source)
+{
+	uint32_t sum = crc32c(0, source->head.p, source->head.len);
+
+	return crc32c(sum, source->body.p, source->body.len);
 }
 
 /* The folder of a mailbox is made by the first who files into it. */
@@ -72,8 +80,8 @@ copy_file(
 {
 	uint64_t at = 0;
 
-	while (at < source->fd_len) {
-		uint64_t left = source->fd_len - at;
+	while (at < source->body.len) {
+		uint64_t left = source->body.len - at;
 		ssize_t n = fs_copy_in(fs, fd, source->fd, at,
 		    left < COPY_MAX ? (size_t)left : COPY_MAX);
 
@@ -84,7 +92,7 @@ copy_file(
 			return fail_set(f, FAIL_TEMP,
 			    "message file has %llu octets, not %llu",
 			    (unsigned long long)at,
-			    (unsigned long long)source->fd_len);
+			    (unsigned long long)source->body.len);
 		}
 		at += (uint64_t)n;
 	}
@@ -342,6 +350,42 @@ msg_open(
 		    f, err, "account %s: open %s", account->id, path);
 	}
 	return 0;
+}
+
+/* For the first who asks.  Of more than the table holds some are told of
+ * again. */
+static bool
+is_news(struct store *s, const struct msg *msg)
+{
+	bool news = true;
+
+	lock_acquire(&s->lock);
+	for (size_t i = 0; i < COUNT_OF(s->damaged); i++) {
+		news = news && s->damaged[i] != msg->placement[1];
+	}
+	if (news) {
+		s->damaged[s->n_damaged++ % COUNT_OF(s->damaged)] =
+		    msg->placement[1];
+	}
+	lock_release(&s->lock);
+	return news;
+}
+
+bool
+msg_is_intact(struct account *account, const struct msg *msg, uint32_t sum)
+{
+	char path[PATH_SIZE];
+
+	if (sum == msg->sum) {
+		return true;
+	}
+	if (is_news(account->store, msg)) {
+		msg_path(msg, path);
+		LOG(LOG_ERROR, "message.damaged",
+		    kv_str("account", account->id), kv_u64("uid", msg->uid),
+		    kv_str("file", path), kv_hex("sum", sum));
+	}
+	return false;
 }
 
 void

@@ -14,6 +14,8 @@
 struct placement placement_new(struct store *s, int64_t floor_ms);
 
 uint64_t msg_source_size(const struct msg_source *source);
+/* CRC-32C of all its octets. */
+uint32_t msg_source_sum(const struct msg_source *source);
 
 /* Write the file and give its handle, not flushed.  The folder is made if
  * need be.  FAIL_ABSENT: no such account; FAIL_LIMIT: disk full. */

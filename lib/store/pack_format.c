@@ -76,18 +76,6 @@ pack_free(struct pack **p)
 
 /* ---- the end of the file ---- */
 
-static uint32_t
-take_fixed32(struct taker *t)
-{
-	struct sv s = take_octets(t, 4);
-	uint32_t v = 0;
-
-	if (s.len == 4) {
-		memcpy(&v, s.p, 4);
-	}
-	return le32toh(v);
-}
-
 bool
 pack_trailer_read(
     struct sv trailer, uint64_t size, struct pack *out, size_t *top_len)

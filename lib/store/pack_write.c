@@ -78,13 +78,6 @@ pack_writer_free(struct pack_writer **w)
 /* ---- octets ---- */
 
 static void
-put_fixed32(struct buf *to, uint32_t v)
-{
-	v = htole32(v);
-	buf_add(to, &v, sizeof(v));
-}
-
-static void
 put_fixed16(struct buf *to, uint16_t v)
 {
 	v = htole16(v);

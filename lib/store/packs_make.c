@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "mail/digest.h"
@@ -117,7 +118,12 @@ message_read(struct keeper *k, const struct msg *m, char *to, struct fail *f)
 		done += n > 0 ? (uint64_t)n : 0;
 	}
 	msg_close(k->account, &fd);
-	return done == m->size;
+	if (done != m->size) {
+		return false;
+	}
+	/* What is there is shown; but not without a word to the log. */
+	(void)msg_is_intact(k->account, m, crc32c(0, to, m->size));
+	return true;
 }
 
 /* From the message that has it: 1, or 0. */

@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,12 +39,13 @@ box_path(uint64_t mbox, char out[PATH_SIZE])
 
 void
 placement_path(uint64_t folder, const struct placement *p, uint64_t size,
-    int64_t date_ms, char out[PATH_SIZE])
+    int64_t date_ms, uint32_t sum, char out[PATH_SIZE])
 {
-	(void)snprintf(out, PATH_SIZE, "box/%016llx/%012llx.%016llx.%llu.%lld",
+	(void)snprintf(out, PATH_SIZE,
+	    "box/%016llx/%012llx.%016llx.%llu.%lld.%08" PRIx32,
 	    (unsigned long long)folder, (unsigned long long)p->time_ms,
 	    (unsigned long long)p->random, (unsigned long long)size,
-	    (long long)date_ms);
+	    (long long)date_ms, sum);
 }
 
 void
@@ -51,7 +53,7 @@ msg_path(const struct msg *m, char out[PATH_SIZE])
 {
 	struct placement p = {m->placement[0], m->placement[1]};
 
-	placement_path(m->folder, &p, m->size, m->date_ms, out);
+	placement_path(m->folder, &p, m->size, m->date_ms, m->sum, out);
 }
 
 /* What to read at once of a file of so many octets: one more than there

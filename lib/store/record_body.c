@@ -90,6 +90,7 @@ rec_add_write(struct buf *to, const struct rec_add *r)
 	put_u64(to, r->placement.random);
 	put_varint(to, r->uidnext);
 	put_varint(to, r->size);
+	put_fixed32(to, r->sum);
 	put_signed(to, r->date_ms);
 	put_signed(to, r->zone_min);
 	put_u8(to, r->flags);
@@ -151,6 +152,7 @@ rec_add_read(struct sv body, struct rec_add *r)
 	r->placement.random = take_u64(&t);
 	r->uidnext = take_u32(&t);
 	r->size = take_max(&t, INT64_MAX);
+	r->sum = take_fixed32(&t);
 	r->date_ms = take_signed(&t);
 	int64_t zone = take_signed(&t);
 

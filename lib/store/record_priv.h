@@ -143,6 +143,7 @@ struct rec_add {
 	uint32_t uidnext; /* seen by the writer, 0: none */
 	uint32_t uid;	  /* import, else 0 */
 	uint64_t size;
+	uint32_t sum; /* of the octets */
 	int64_t date_ms;
 	int16_t zone_min;
 	uint32_t flags;

@@ -55,6 +55,7 @@ add_to(struct apply *a, uint32_t slot, const struct rec_add *add, bool moved)
 	    .keywords = keyword_bits(a, b, &add->keywords),
 	    .modseq = a->rec->place,
 	    .size = add->size,
+	    .sum = add->sum,
 	    .date_ms = add->date_ms,
 	    .zone_min = add->zone_min,
 	    .email_id = {add->email_id[0], add->email_id[1]},

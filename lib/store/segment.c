@@ -41,32 +41,13 @@ seg_name_read(const char *text, struct seg_name *out)
 }
 
 static void
-put_u32(struct buf *to, uint32_t v)
-{
-	v = htole32(v);
-	buf_add(to, &v, sizeof(v));
-}
-
-static uint32_t
-take_fixed32(struct taker *t)
-{
-	struct sv s = take_octets(t, 4);
-	uint32_t v = 0;
-
-	if (s.len == 4) {
-		memcpy(&v, s.p, 4);
-	}
-	return le32toh(v);
-}
-
-static void
 seg_header_write(const struct seg_header *h, unsigned char out[SEG_HEADER_SIZE])
 {
 	struct buf b = {0};
 
 	buf_add(&b, seg_magic, sizeof(seg_magic));
-	put_u32(&b, SEG_FORMAT);
-	put_u32(&b, h->semantics);
+	put_fixed32(&b, SEG_FORMAT);
+	put_fixed32(&b, h->semantics);
 	put_u64(&b, h->name.number);
 	put_u64(&b, h->name.random);
 	put_u64(&b, h->previous.number);
@@ -80,8 +61,8 @@ seg_header_write(const struct seg_header *h, unsigned char out[SEG_HEADER_SIZE])
 	put_u64(&b, (uint64_t)h->floor_ms);
 	put_u64(&b, h->purge);
 	put_u64(&b, (uint64_t)h->created_ms);
-	put_u32(&b, h->restored ? SEG_RESTORED : 0);
-	put_u32(&b, crc32c(0, b.data, b.len));
+	put_fixed32(&b, h->restored ? SEG_RESTORED : 0);
+	put_fixed32(&b, crc32c(0, b.data, b.len));
 	ASSERT(b.len == SEG_HEADER_SIZE);
 	memcpy(out, b.data, SEG_HEADER_SIZE);
 	buf_deinit(&b);

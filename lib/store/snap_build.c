@@ -54,6 +54,7 @@ msg_take(struct taker *t, struct msg *m)
 	m->keywords = wire64(&at);
 	m->modseq = wire64(&at);
 	m->size = wire64(&at);
+	m->sum = wire32(&at);
 	m->date_ms = (int64_t)wire64(&at);
 	m->email_id[0] = wire64(&at);
 	m->email_id[1] = wire64(&at);

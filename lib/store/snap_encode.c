@@ -150,6 +150,7 @@ msg_put(struct buf *to, const struct msg *m)
 	wire64(&at, m->keywords);
 	wire64(&at, m->modseq);
 	wire64(&at, m->size);
+	wire32(&at, m->sum);
 	wire64(&at, (uint64_t)m->date_ms);
 	wire64(&at, m->email_id[0]);
 	wire64(&at, m->email_id[1]);

@@ -44,7 +44,7 @@
 #include "store/store_priv.h"
 
 enum {
-	SNAP_FORMAT = 2, /* the digit behind "PRsnap" */
+	SNAP_FORMAT = 3, /* the digit behind "PRsnap" */
 	SNAP_NAME_SIZE = 16 + 1 + 16 + 1,
 	SNAP_PATH_SIZE = 5 + SNAP_NAME_SIZE + 1 + 20,
 	SNAP_CHUNK_MAX = 384 * 1024, /* octets: some 4,096 messages */
@@ -53,7 +53,7 @@ enum {
 				    * each delivery overwrites */
 	SNAP_KEYS_MIN = 16 * 1024,   /* less than that shares its chunk */
 	SNAP_MANIFEST_MAX = 64 * 1024 * 1024,
-	SNAP_MSG_SIZE = 92,
+	SNAP_MSG_SIZE = 96,
 	SNAP_GRAVE_SIZE = SNAP_MSG_SIZE + 20,
 };
 

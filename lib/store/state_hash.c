@@ -30,6 +30,7 @@ mix_msg(struct hasher *h, const struct box *b, const struct msg *m)
 	mix(h, m->keywords);
 	mix(h, m->modseq);
 	mix(h, m->size);
+	mix(h, m->sum);
 	mix(h, (uint64_t)m->date_ms);
 	mix(h, (uint64_t)m->zone_min);
 	mix(h, m->email_id[0]);

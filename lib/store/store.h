@@ -227,6 +227,7 @@ struct msg {
 	uint64_t size;	       /* octets as stored */
 	int64_t date_ms;       /* INTERNALDATE */
 	int16_t zone_min;      /* its zone, minutes east of UTC */
+	uint32_t sum;	       /* CRC-32C of its octets as they came */
 	uint64_t email_id[2];  /* same in all copies [RFC 8474] */
 	uint64_t placement[2]; /* names its file: time and random */
 	uint64_t folder;       /* id of the mailbox whose folder has the file */
@@ -278,6 +279,11 @@ int msg_open(struct account *account, const struct msg *msg, int *fd_out,
     struct fail *f) MUST_CHECK;
 void msg_close(struct account *account, int *fd);
 
+/* `sum`: CRC-32C (base/hash.h) of all octets that its file has.  Are they
+ * those that came?  If not, the log says so, once a message and process. */
+bool msg_is_intact(
+    struct account *account, const struct msg *msg, uint32_t sum);
+
 /* Digests (mail/digest.h), read in any order, fastest by ascending index.
  * The octets are borrowed until the next call on the reader. */
 struct digest_reader;
@@ -301,13 +307,12 @@ void account_unwatch(struct watch **watch); /* no call after this returns */
 
 /*
  * The octets of one message: `head` (trace fields made by the caller), then
- * `body` in memory or, when fd >= 0, `fd_len` octets of a file.
+ * `body`, which lies in memory, or is a file that is mapped there.
  */
 struct msg_source {
 	struct sv head;
 	struct sv body;
-	int fd; /* -1: none */
-	uint64_t fd_len;
+	int fd; /* a file of the body's octets, to be copied; -1: none */
 	/* The file holds nothing else, has no name, and nobody but this
 	 * process can write to it: it may become the message's. */
 	bool own;
@@ -432,8 +437,27 @@ int account_subscribe(struct account *account, struct sv name, bool on,
 int account_checkpoint(struct account *account, struct fail *f) MUST_CHECK;
 int account_collect(struct account *account, struct fail *f) MUST_CHECK;
 
-/* Verify everything: journal, snapshots, files, digests.  Each finding is
- * one line of text to `report`; `repair` also mends what can be mended. */
-int account_check(struct account *account, bool repair,
-    void (*report)(void *arg, const char *text), void *arg,
-    struct fail *f) MUST_CHECK;
+/* What a check has looked at. */
+struct checked {
+	uint64_t segments, snapshots;
+	uint64_t mailboxes; /* that are there: not those of graves alone */
+	uint64_t messages;
+	uint64_t octets; /* of those messages */
+	uint64_t read;	 /* octets of messages that were read */
+	uint64_t findings;
+};
+
+struct check_conf {
+	bool repair; /* mend what can be mended */
+	bool octets; /* read the messages: are their octets those that came? */
+	/* Each finding is one line of text. */
+	void (*report)(void *arg, const char *text);
+	/* Called now and then, with `sum` as it grows; may be NULL. */
+	void (*progress)(void *arg, const struct checked *sum);
+	void *arg;
+};
+
+/* Verify everything: journal, snapshots, files, digests.  What was looked at
+ * is added to `sum`, also when it fails. */
+int account_check(struct account *account, const struct check_conf *conf,
+    struct checked *sum, struct fail *f) MUST_CHECK;

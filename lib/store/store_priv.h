@@ -73,6 +73,9 @@ struct store {
 	unsigned n_flushing GUARDED_BY(lock);
 	struct flush_wait *flush_first GUARDED_BY(lock);
 	struct flush_wait **flush_last GUARDED_BY(lock); /* if there is one */
+	/* Random parts of placements that were logged as damaged. */
+	uint64_t damaged[64] GUARDED_BY(lock);
+	unsigned n_damaged GUARDED_BY(lock);
 };
 
 /* A record that was appended and whose outcome is waited for. */
@@ -179,7 +182,7 @@ bool account_id_valid(const char *id);
 void box_path(uint64_t mbox, char out[PATH_SIZE]);
 void msg_path(const struct msg *m, char out[PATH_SIZE]);
 void placement_path(uint64_t folder, const struct placement *p, uint64_t size,
-    int64_t date_ms, char out[PATH_SIZE]);
+    int64_t date_ms, uint32_t sum, char out[PATH_SIZE]);
 
 /* Octets of a whole file, at most `max` (else FAIL_CORRUPT), into `to`. */
 int file_read(struct fs *fs, int dir, const char *path, size_t max,

@@ -62,9 +62,7 @@ store_message(struct command *cmd, uint64_t mbox_id, struct sv message, int fd,
 	source.digest = buf_sv(&digest);
 	if (fd >= 0) {
 		source.fd = fd;
-		source.fd_len = message.len;
 		source.own = true;
-		source.body = SV_EMPTY;
 	}
 	rc = account_append(
 	    cmd->im->account, mbox_id, &source, &attrs, 1, out, f);

@@ -235,6 +235,18 @@ fetch_flags_alone(const struct fetch *f, uint32_t seq, const struct msg *m)
 	put_fetch_end(out);
 }
 
+/*
+ * Its octets were sent as they are: what is left is worth more to its reader
+ * than nothing.  But not as if they were what came. [RFC 3501 7.1.2]
+ */
+static void
+tell_damage(struct buf *out, const struct msg *m)
+{
+	buf_add_str(out, "* NO [CORRUPTION] The message with UID ");
+	buf_add_u64(out, m->uid);
+	buf_add_str(out, " is damaged: it is not what was received\r\n");
+}
+
 static void
 fetch_message(struct fetch *f, uint32_t seq, const struct msg *m)
 {
@@ -258,6 +270,9 @@ fetch_message(struct fetch *f, uint32_t seq, const struct msg *m)
 	put_pieces(f);
 	/* The last item is in the buffer still: nothing was sent since. */
 	put_fetch_end(c_out(c));
+	if (f->letter.damaged) {
+		tell_damage(c_out(c), m);
+	}
 	f->n++;
 	f->broken = f->broken || c_drain(c) != 0;
 }

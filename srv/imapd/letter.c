@@ -7,11 +7,15 @@
 #include <unistd.h>
 
 #include "base/block.h"
+#include "base/hash.h"
 #include "base/mem.h"
 #include "mail/header.h"
 #include "mail/imap_text.h"
 
-enum { HEADER_FIRST = 16384 }; /* octets read to find where it ends */
+enum {
+	HEADER_FIRST = 16384, /* octets read to find where it ends */
+	VERIFY_PIECE = 65536, /* a message up to this size is kept */
+};
 
 void
 letter_init(struct letter *l, struct account *account, const struct view *view,
@@ -30,6 +34,7 @@ forget(struct letter *l)
 	free(l->whole);
 	l->whole = NULL;
 	l->parsed = false;
+	l->damaged = false;
 	l->asked = DIGEST_NOT_ASKED;
 	arena_reset(&l->arena);
 }
@@ -152,7 +157,35 @@ read_whole(struct letter *l, struct fail *f)
 		return -1;
 	}
 	l->whole = p;
+	l->damaged = !msg_is_intact(
+	    l->account, l->msg, crc32c(0, l->whole, l->msg->size));
 	return 0;
+}
+
+int
+letter_verify(struct letter *l, struct fail *f)
+{
+	uint64_t size = l->msg->size;
+	uint32_t sum = 0;
+	char *piece;
+	int rc = 0;
+
+	if (l->whole != NULL || size <= VERIFY_PIECE) {
+		return read_whole(l, f);
+	}
+	if (letter_open(l, f) != 0) {
+		return -1;
+	}
+	piece = xmalloc(VERIFY_PIECE);
+	for (uint64_t at = 0; rc == 0 && at < size; at += VERIFY_PIECE) {
+		size_t n = size - at < VERIFY_PIECE ? size - at : VERIFY_PIECE;
+
+		rc = read_all(l->fd, piece, n, at, f);
+		sum = crc32c(sum, piece, n);
+	}
+	free(piece);
+	l->damaged = rc == 0 && !msg_is_intact(l->account, l->msg, sum);
+	return rc;
 }
 
 int

@@ -31,8 +31,9 @@ struct letter {
 	struct arena arena;    /* for whoever reads it, until the next one */
 	enum { DIGEST_NOT_ASKED, DIGEST_THERE, DIGEST_NONE } asked;
 	struct digest digest;
-	int fd;	     /* -1: not open */
-	char *whole; /* owned; NULL: not read */
+	int fd;	      /* -1: not open */
+	char *whole;  /* owned; NULL: not read */
+	bool damaged; /* it was read, and is not what came */
 	bool parsed;
 	struct mime mime;
 };
@@ -54,6 +55,10 @@ int letter_open(struct letter *l, struct fail *f) MUST_CHECK;
 /* Append octets [at, at + n) of the file. */
 int letter_read(struct letter *l, uint64_t at, uint64_t n, struct buf *to,
     struct fail *f) MUST_CHECK;
+
+/* Read all of the file and see whether its octets are those that came: else
+ * `damaged` is set, and the log says so. */
+int letter_verify(struct letter *l, struct fail *f) MUST_CHECK;
 
 /* The whole message with its parts. */
 int letter_mime(

@@ -128,6 +128,9 @@ piece_find(struct letter *l, const struct imap_section *s, struct buf *texts,
 	out->at = range.at;
 	out->n = range.len;
 	cut(s, out);
+	if (out->at == 0 && out->n == l->msg->size) {
+		return letter_verify(l, f);
+	}
 	return l->whole != NULL ? 0 : letter_open(l, f);
 text:
 	out->text = true;

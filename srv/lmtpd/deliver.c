@@ -298,9 +298,8 @@ deliver(struct envelope *e, const struct content *content, struct sv sender,
 	if (j.n > 0) {
 		(void)digest_build(content->text, &digest);
 		j.source = (struct msg_source){
-		    .body = content->fd < 0 ? content->text : SV_EMPTY,
+		    .body = content->text,
 		    .fd = content->fd,
-		    .fd_len = content->fd < 0 ? 0 : content->text.len,
 		    .own = content->fd >= 0,
 		    .digest = buf_sv(&digest),
 		};

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include "base/block.h"
+#include "base/hash.h"
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "mail/downgrade.h"
@@ -29,16 +30,17 @@ read_some(int fd, uint64_t at, size_t most, struct buf *to, struct fail *f)
 
 int
 opening_next(
-    int fd, uint64_t size, uint64_t *at, struct buf *piece, struct fail *f)
+    int fd, uint64_t size, struct opened *to, struct buf *piece, struct fail *f)
 {
-	size_t want =
-	    size - *at < OPENING_PIECE ? (size_t)(size - *at) : OPENING_PIECE;
+	size_t want = size - to->at < OPENING_PIECE ? (size_t)(size - to->at)
+						    : OPENING_PIECE;
 
 	buf_clear(piece);
-	if (read_some(fd, *at, want, piece, f) != 0) {
+	if (read_some(fd, to->at, want, piece, f) != 0) {
 		return -1;
 	}
-	*at += piece->len;
+	to->at += piece->len;
+	to->sum = crc32c(to->sum, piece->data, piece->len);
 	return 0;
 }
 
@@ -86,7 +88,7 @@ whole_header(struct sv text, bool all)
 
 int
 opening_read(int fd, uint64_t size, bool ascii, struct buf *out,
-    uint64_t *at_out, struct fail *f)
+    struct opened *to, struct fail *f)
 {
 	uint64_t want = size < OPENING_PIECE ? size : OPENING_PIECE;
 	struct buf made = {.data = NULL};
@@ -102,7 +104,7 @@ opening_read(int fd, uint64_t size, bool ascii, struct buf *out,
 			return -1;
 		}
 	}
-	*at_out = out->len;
+	*to = (struct opened){out->len, crc32c(0, out->data, out->len)};
 	if (utf8_is_ascii(sv_sub(buf_sv(out), 0, header))) {
 		return 0;
 	}

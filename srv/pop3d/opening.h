@@ -22,15 +22,21 @@ enum {
 	OPENING_MAX = 1024 * 1024, /* of a longer header: it is sent as it is */
 };
 
+/* How far a file was read. */
+struct opened {
+	uint64_t at;
+	uint32_t sum; /* CRC-32C of the octets before, as they stand there */
+};
+
 /*
  * Read the first octets of a file of `size` octets: the header, and what of
- * the body comes with it.  `ascii`: in ASCII.  *at_out is how many octets of
+ * the body comes with it.  `ascii`: in ASCII.  *to says how many octets of
  * the file they stand for.  FAIL_CORRUPT: cut short; FAIL_TEMP.
  */
 int opening_read(int fd, uint64_t size, bool ascii, struct buf *out,
-    uint64_t *at_out, struct fail *f) MUST_CHECK;
+    struct opened *to, struct fail *f) MUST_CHECK;
 
 /* The next octets of the file, as they stand, in place of those in `piece`;
- * *at moves on.  The same failures. */
-int opening_next(int fd, uint64_t size, uint64_t *at, struct buf *piece,
+ * *to moves on.  The same failures. */
+int opening_next(int fd, uint64_t size, struct opened *to, struct buf *piece,
     struct fail *f) MUST_CHECK;

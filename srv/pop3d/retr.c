@@ -27,8 +27,8 @@ struct outgoing {
 	const struct msg *msg;
 	int fd;
 	struct buf piece;
-	uint64_t at;	/* octets read */
-	struct sv text; /* of the piece: not yet sent */
+	struct opened in; /* what was read */
+	struct sv text;	  /* of the piece: not yet sent */
 };
 
 static int
@@ -61,11 +61,11 @@ send_all(struct outgoing *o, const struct pop3_cmd *cmd)
 		if (send_text(o, &dots) != 0) {
 			return;
 		}
-		if (dots.done || o->at == o->msg->size) {
+		if (dots.done || o->in.at == o->msg->size) {
 			break;
 		}
 		park_yield(&o->s->s);
-		if (opening_next(o->fd, o->msg->size, &o->at, &o->piece, &f)
+		if (opening_next(o->fd, o->msg->size, &o->in, &o->piece, &f)
 		    != 0) {
 			LOG(LOG_ERROR, "message.damaged",
 			    kv_hex("session", o->s->s.id),
@@ -74,6 +74,11 @@ send_all(struct outgoing *o, const struct pop3_cmd *cmd)
 			return;
 		}
 		o->text = buf_sv(&o->piece);
+	}
+	/* What is damaged was sent as it is: it is more than nothing, and a
+	 * refusal would stop most clients short of all other mail. */
+	if (o->in.at == o->msg->size) {
+		(void)msg_is_intact(o->s->account, o->msg, o->in.sum);
 	}
 	stat_add(&pop3d.retrieved, cmd->verb == POP3_RETR ? 1 : 0);
 	(void)c_write(o->s->s.c, pop3_dots_end(&dots));
@@ -85,7 +90,7 @@ send_message(struct outgoing *o, const struct pop3_cmd *cmd)
 	struct fail f;
 
 	if (opening_read(o->fd, o->msg->size, pop3_wants_ascii(o->s), &o->piece,
-		&o->at, &f)
+		&o->in, &f)
 	    != 0) {
 		LOG(LOG_ERROR, "message.damaged", kv_hex("session", o->s->s.id),
 		    kv_u64("uid", o->msg->uid), kv_fail(&f));

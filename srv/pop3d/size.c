@@ -51,21 +51,23 @@ is_as_stored(struct sizer *s, const struct msg *msg)
 }
 
 static int
-count(
-    const struct sizer *s, int fd, uint64_t size, uint64_t *out, struct fail *f)
+count(const struct sizer *s, int fd, const struct msg *msg, uint64_t *out,
+    struct fail *f)
 {
 	struct pop3_count n = {0};
 	struct buf piece = {.data = NULL};
-	uint64_t sent = 0, at = 0;
-	int rc = opening_read(fd, size, s->ascii, &piece, &at, f);
+	struct opened in = {0};
+	uint64_t sent = 0;
+	int rc = opening_read(fd, msg->size, s->ascii, &piece, &in, f);
 
 	while (rc == 0) {
 		pop3_count_add(&n, buf_sv(&piece));
 		sent += piece.len;
-		if (at == size) {
+		if (in.at == msg->size) {
+			(void)msg_is_intact(s->account, msg, in.sum);
 			break;
 		}
-		rc = opening_next(fd, size, &at, &piece, f);
+		rc = opening_next(fd, msg->size, &in, &piece, f);
 	}
 	*out = pop3_wire_size(&n, sent);
 	buf_deinit(&piece);
@@ -84,7 +86,7 @@ sizer_get(struct sizer *s, const struct msg *msg, uint64_t *out, struct fail *f)
 	if (msg_open(s->account, msg, &fd, f) != 0) {
 		return -1;
 	}
-	int rc = count(s, fd, msg->size, out, f);
+	int rc = count(s, fd, msg, out, f);
 
 	msg_close(s->account, &fd);
 	return rc;

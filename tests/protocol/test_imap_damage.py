@@ -146,3 +146,85 @@ def test_a_journal_overwritten_with_rubbish(make_server):
             counts.append(c.ok("SELECT INBOX").one("EXISTS")[0])
             assert c.append("INBOX", MESSAGE % (9, 9)).ok
     assert sorted(counts) in ([2, 3], [1, 3], [0, 3])
+
+
+# --- octets that are others, as many as before --------------------------------
+@pytest.fixture
+def changed(make_server):
+    """A small and a large message, of each an octet changed, among others.
+
+    Returns server, account and what each now is."""
+    server = make_server()
+    account = server.add_account()
+    large = b"Subject: hello large\r\n\r\n" + b"0123456789\r\n" * 20000
+    with server.imap(account) as c:
+        for n in range(2):
+            c.append("INBOX", MESSAGE % (n, n))
+        c.append("INBOX", large)
+    now = []
+    for mark in (b"hello 1", b"hello large"):
+        [path] = [f for f in
+                  glob.glob(f"{server.home}/store/accounts/*/*/box/*/*")
+                  if mark in open(f, "rb").read()]
+        with open(path, "r+b") as f:
+            at = f.read().index(b"hello")
+            f.seek(at)
+            f.write(b"j")
+            f.seek(0)
+            now.append(f.read())
+    return server, account, now
+
+
+def damage_told(result):
+    """UIDs of which an untagged NO says that they are damaged."""
+    return [int(text.split(b"UID ")[1].split()[0])
+            for _, text in result.all("NO") if text.startswith(b"[CORRUPTION]")]
+
+
+def test_rfc3501_7_1_2_what_is_left_is_served_and_said_to_be_damaged(changed):
+    server, account, now = changed
+    with server.imap(account) as c:
+        c.ok("SELECT INBOX")
+        mark = server.log.mark()
+        for _ in range(2):
+            r = c.ok("FETCH 1:3 (UID BODY.PEEK[])")
+            assert [d["BODY[]"] for _, d in sorted(r.fetch().items())] \
+                == [MESSAGE % (0, 0)] + now
+            assert damage_told(r) == [2, 3]
+        # What reads not all of it cannot know.
+        assert damage_told(c.ok("FETCH 3 BODY.PEEK[]<0.100>")) == []
+        assert damage_told(c.ok("FETCH 2:3 (FLAGS BODY.PEEK[TEXT])")) == []
+        # A copy is of the octets that there are, and known to be.
+        c.ok("CREATE x")
+        c.ok("COPY 1:3 x")
+        c.ok("SELECT x")
+        r = c.ok("FETCH 1:* BODY.PEEK[]")
+        assert [d["BODY[]"] for _, d in sorted(r.fetch().items())][1:] == now
+        assert damage_told(r) == [2, 3]
+    # The log says so once for each: two here, two of the copies.
+    server.log.wait_for("session.end ", mark)
+    lines = [line for line in server.log.since(mark)
+             if "message.damaged" in line]
+    assert len(lines) == 4
+    assert all("account=" in line and "file=box/" in line for line in lines)
+    # By their sizes nothing is wrong.
+    server.msadm("account", "check", account.address)
+    check = server.msadm("account", "check", account.address, "--octets",
+                         check=False)
+    assert check.returncode == 1
+    assert check.stdout.count("not those that came") == 4
+    # A repair takes nothing of it away.
+    server.msadm("account", "check", account.address, "--octets", "--repair",
+                 check=False)
+    with server.imap(account) as c:
+        assert c.ok("EXAMINE INBOX").one("EXISTS")[0] == 3
+
+
+def test_pop3_serves_what_is_left_of_a_changed_message(changed):
+    """A refusal would keep most clients from all mail behind it."""
+    server, account, now = changed
+    mark = server.log.mark()
+    with server.pop3(account) as c:
+        assert [c.retr(n) for n in (1, 2, 3)] == [MESSAGE % (0, 0)] + now
+    server.log.wait_for("message.damaged.* uid=2", mark)
+    server.log.wait_for("message.damaged.* uid=3", mark)

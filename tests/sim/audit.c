@@ -231,6 +231,9 @@ allow_files(struct world *w, unsigned a)
 static void
 upkeep(struct world *w, unsigned a)
 {
+	const struct check_conf conf = {
+	    .repair = true, .octets = true, .report = finding, .arg = w};
+	struct checked sum = {.findings = 0};
 	struct audit d;
 	struct fail f;
 
@@ -243,7 +246,7 @@ upkeep(struct world *w, unsigned a)
 			allow_files(w, a);
 		}
 		if (w->damaged
-		    && account_check(d.account, true, finding, w, &f) != 0) {
+		    && account_check(d.account, &conf, &sum, &f) != 0) {
 			violation(&w->oracle, "(10) check: %s", f.text);
 		}
 		if (account_checkpoint(d.account, &f) != 0) {

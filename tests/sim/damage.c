@@ -269,7 +269,8 @@ count_finding(void *arg, const char *text)
 {
 	unsigned *n = arg;
 
-	*n += strstr(text, "missing or cut") != NULL;
+	*n += strstr(text, "missing or cut") != NULL
+	      || strstr(text, "not those that came") != NULL;
 }
 
 /* Findings of account_check() that say so of a message. */
@@ -280,11 +281,14 @@ lost_messages(struct world *w, unsigned a)
 	struct store *s = NULL;
 	struct account *account = NULL;
 	unsigned n = 0;
+	const struct check_conf conf = {
+	    .octets = true, .report = count_finding, .arg = &n};
+	struct checked sum = {.findings = 0};
 	struct fail f;
 
 	if (store_open(&w->store_conf, simproc_fs(sim), &s, &f) != 0
 	    || account_open(s, world_account(a), &account, &f) != 0
-	    || account_check(account, false, count_finding, &n, &f) != 0) {
+	    || account_check(account, &conf, &sum, &f) != 0) {
 		violation(&w->oracle, "(10) check: %s", f.text);
 	}
 	account_close(&account);
@@ -318,8 +322,31 @@ live_messages(struct world *w, unsigned a)
 	return n;
 }
 
-/* A message that is cut is found, and it alone: files of graves, and files
- * that nothing names, are no loss. */
+/* Cut it, or change some octets of as many as before.  What a killed writer
+ * has begun may be empty. */
+static void
+harm_message(struct world *w, const char *path, uint8_t *octets, uint64_t size)
+{
+	uint64_t from = size != 0 ? rng_below(&w->rng, size) : 0;
+	uint64_t n = rng_range(&w->rng, 1, 20);
+	uint8_t flip = (uint8_t)rng_range(&w->rng, 1, 255);
+
+	if (rng_chance(&w->rng, 500)) {
+		simfs_put_octets(w->fs, path, octets, from);
+		return;
+	}
+	n = n < size - from ? n : size - from;
+	for (uint64_t i = from; i < from + n; i++) {
+		octets[i] ^= flip;
+	}
+	simfs_put_octets(w->fs, path, octets, size);
+	for (uint64_t i = from; i < from + n; i++) {
+		octets[i] ^= flip; /* to be put back */
+	}
+}
+
+/* A message that is cut, or of other octets, is found, and it alone: files of
+ * graves, and files that nothing names, are no loss. */
 static void
 damage_messages(struct world *w, unsigned a)
 {
@@ -336,9 +363,7 @@ damage_messages(struct world *w, unsigned a)
 			continue;
 		}
 		was = simfs_octets(w->fs, l.path[i], &size);
-		/* What a killed writer has begun may be empty. */
-		simfs_put_octets(w->fs, l.path[i], was,
-		    size != 0 ? rng_below(&w->rng, size) : 0);
+		harm_message(w, l.path[i], was, size);
 		unsigned now = lost_messages(w, a);
 
 		simfs_put_octets(w->fs, l.path[i], was, size);
@@ -350,8 +375,8 @@ damage_messages(struct world *w, unsigned a)
 	}
 	/* Each name of the same octets is found with each of the others. */
 	if (!w->failed && l.n < FILES_MAX && found < live_messages(w, a)) {
-		violation(&w->oracle, "(10) account %u: %u files found cut", a,
-		    found);
+		violation(&w->oracle, "(10) account %u: %u files found harmed",
+		    a, found);
 	}
 	files_free(&l);
 }

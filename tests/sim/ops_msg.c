@@ -124,7 +124,6 @@ spool(struct msg_source *s)
 	s->fd = memfd_create("spool", MFD_CLOEXEC);
 	ASSERT(s->fd >= 0
 	       && write(s->fd, s->body.p, s->body.len) == (ssize_t)s->body.len);
-	s->fd_len = s->body.len;
 }
 
 /* ... and goes on to write to, which must not be seen (F11). */

@@ -109,7 +109,7 @@ a_file_that_the_caller_gathered_becomes_the_message(void **state)
 	struct fixture *x = *state;
 	static const char text[] = "gathered";
 	struct delivery to[] = {{.account_id = ALICE}, {.account_id = BOB}};
-	struct msg_source source = {.own = true, .fd_len = sizeof(text) - 1};
+	struct msg_source source = {.own = true, .body = SV("gathered")};
 	struct fail f = {0};
 	struct stat st;
 

@@ -688,7 +688,11 @@ collect_in(struct fixture *fx, int days, unsigned files, unsigned messages)
 	OK(account_collect(a, &f));
 	OK(account_collect(a, &f));
 	assert_int_equal(files_in_inbox(fx), files);
-	OK(account_check(a, true, count_lines, &lines, &f));
+	const struct check_conf conf = {
+	    .repair = true, .report = count_lines, .arg = &lines};
+	struct checked sum = {0};
+
+	OK(account_check(a, &conf, &sum, &f));
 	assert_int_not_equal(lines, 0);
 	struct view *v = fixture_view(a);
 

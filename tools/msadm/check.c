@@ -15,6 +15,7 @@ struct check {
 	const char *id; /* of the account that is being looked at */
 	const char *address;
 	struct fail fail; /* kind NONE: went well */
+	struct checked sum;
 };
 
 static bool
@@ -45,12 +46,18 @@ found(void *arg, const char *text)
 static void
 check_tree(struct check *c)
 {
+	const struct check_conf conf = {
+	    .repair = repairing(c->m),
+	    .octets = (c->m->given & OPT_OCTETS) != 0,
+	    .report = found,
+	    .arg = c,
+	};
 	struct account *tree = NULL;
 	struct fail f;
 	int rc = account_open(c->m->store, c->id, &tree, &f);
 
 	if (rc == 0) {
-		rc = account_check(tree, repairing(c->m), found, c, &f);
+		rc = account_check(tree, &conf, &c->sum, &f);
 	} else if (f.kind == FAIL_ABSENT) {
 		found(c, "the account has no tree in the store");
 		rc = repairing(c->m) ? account_create(c->m->store, c->id, &f)

@@ -34,6 +34,7 @@ enum {
 	OPT_MAILBOX = 1 << 7,
 	OPT_SINCE = 1 << 8,
 	OPT_REPAIR = 1 << 9,
+	OPT_OCTETS = 1 << 10,
 };
 
 struct msadm {
