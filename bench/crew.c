@@ -70,8 +70,7 @@ work(struct member *m)
 	struct crew *crew = m->crew;
 
 	while (take(crew)) {
-		int64_t start = clock_mono_ns();
-
+		m->worker.began_ns = clock_mono_ns();
 		if (crew->load->step(&m->worker, &m->fail) != 0) {
 			return -1;
 		}
@@ -79,7 +78,7 @@ work(struct member *m)
 		m->times_us = xgrow(m->times_us, m->n_times, &m->cap_times,
 		    sizeof(*m->times_us));
 		m->times_us[m->n_times++] =
-		    (uint32_t)((clock_mono_ns() - start) / 1000);
+		    (uint32_t)((clock_mono_ns() - m->worker.began_ns) / 1000);
 	}
 	return 0;
 }

@@ -40,9 +40,10 @@ struct options {
 	struct command_list commands; /* IMAP, together one step */
 	uint64_t items;		      /* a step stands for so many things */
 	double seconds;
-	uint64_t count; /* steps in all, 0 = until the time is up */
-	size_t size;	/* octets of a message */
-	pid_t server;	/* whose CPU time is measured, 0 = none */
+	uint64_t count;	  /* steps in all, 0 = until the time is up */
+	size_t size;	  /* octets of a message */
+	pid_t server;	  /* whose CPU time is measured, 0 = none */
+	uint16_t deliver; /* port for LMTP, of workloads that use two */
 };
 
 struct worker {
@@ -50,6 +51,7 @@ struct worker {
 	unsigned index;
 	uint64_t steps;	   /* finished */
 	uint64_t items;	   /* things done in them */
+	int64_t began_ns;  /* set by a step whose time begins late */
 	struct conn *conn; /* owned; closed after the workload's close */
 	void *state;	   /* the workload's own */
 };

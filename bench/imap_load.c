@@ -202,6 +202,18 @@ run_commands(struct worker *w, const struct command_list *list, struct fail *f)
 }
 
 static int
+create_step(struct worker *w, struct fail *f)
+{
+	struct imap_state *s = w->state;
+	char text[256];
+
+	(void)snprintf(text, sizeof(text), "CREATE \"%s/%u-%llu\"",
+	    w->opt->mailbox, w->index, (unsigned long long)s->number++);
+	w->items++;
+	return command(w->conn, &s->out, text, f);
+}
+
+static int
 command_open(struct worker *w, struct fail *f)
 {
 	if (open_plain(w, f) != 0) {
@@ -223,6 +235,8 @@ const struct workload imap_noop_load = {"imap-noop",
     "NOOP with a mailbox selected", open_selected, noop_step, state_close};
 const struct workload imap_append_load = {
     "imap-append", "APPEND to --mailbox", open_plain, append_step, state_close};
+const struct workload imap_create_load = {"imap-create",
+    "CREATE a mailbox below --mailbox", open_plain, create_step, state_close};
 const struct workload imap_command_load = {"imap-command",
     "each --command in turn, after each --prepare", command_open, command_step,
     state_close};
@@ -237,43 +251,39 @@ struct opener {
 	struct fail fail;
 };
 
-static int
-open_standing(const struct options *opt, unsigned index, struct buf *out,
+int
+imap_open_standing(const struct options *opt, unsigned index,
     struct conn **conn, struct fail *f)
 {
 	struct worker w = {.opt = opt, .index = index};
+	struct buf out = {0};
 	char text[256];
 	struct sv line;
 
 	(void)snprintf(text, sizeof(text), "SELECT \"%s\"", opt->mailbox);
-	if (connect_and_login(&w, out, 0, conn, f) != 0
-	    || command(*conn, out, text, f) != 0) {
-		return -1;
+	int rc = connect_and_login(&w, &out, 0, conn, f);
+
+	rc = rc == 0 ? command(*conn, &out, text, f) : rc;
+	if (rc == 0 && opt->idle) {
+		rc = conn_send(*conn, SV("a IDLE\r\n"), f);
+		rc = rc == 0 ? conn_line(*conn, &line, f) : rc;
 	}
-	if (!opt->idle) {
-		return 0;
-	}
-	if (conn_send(*conn, SV("a IDLE\r\n"), f) != 0
-	    || conn_line(*conn, &line, f) != 0) {
-		return -1;
-	}
-	return 0;
+	buf_deinit(&out);
+	return rc;
 }
 
 static void *
 opener_main(void *arg)
 {
 	struct opener *o = arg;
-	struct buf out = {0};
 
 	for (unsigned i = o->first; i < o->opt->connections; i += OPENERS) {
-		if (open_standing(o->opt, i, &out, &o->conns[i], &o->fail)
+		if (imap_open_standing(o->opt, i, &o->conns[i], &o->fail)
 		    != 0) {
 			o->failed = true;
 			break;
 		}
 	}
-	buf_deinit(&out);
 	return NULL;
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "bench/message.h"
 #include "mail/transfer.h"
@@ -139,6 +140,7 @@ lmtp_step(struct worker *w, struct fail *f)
 	buf_clear(&s->out);
 	buf_add_sv(&s->out, buf_sv(&s->message.text));
 	buf_add_str(&s->out, ".\r\n");
+	w->began_ns = w->opt->deliver != 0 ? clock_mono_ns() : w->began_ns;
 	if (conn_send(w->conn, buf_sv(&s->out), f) != 0) {
 		return -1;
 	}

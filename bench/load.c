@@ -16,13 +16,15 @@
 #include "base/mem.h"
 #include "bench/crew.h"
 #include "bench/flush_load.h"
+#include "bench/idle_load.h"
 #include "bench/imap_load.h"
 #include "bench/lmtp_load.h"
 #include "bench/pop3_load.h"
 
 static const struct workload *const loads[] = {&imap_login_load,
-    &imap_noop_load, &imap_append_load, &imap_command_load, &lmtp_load,
-    &smtp_load, &submission_load, &pop3_retr_load, &flush_load};
+    &imap_noop_load, &imap_append_load, &imap_command_load, &imap_create_load,
+    &imap_idle_load, &lmtp_load, &smtp_load, &submission_load, &pop3_retr_load,
+    &flush_load};
 
 enum option_id {
 	OPT_HOST = 256,
@@ -45,6 +47,7 @@ enum option_id {
 	OPT_COUNT,
 	OPT_SIZE,
 	OPT_SERVER,
+	OPT_DELIVER,
 };
 
 static const struct option long_options[] = {
@@ -68,6 +71,7 @@ static const struct option long_options[] = {
     {"count", required_argument, NULL, OPT_COUNT},
     {"size", required_argument, NULL, OPT_SIZE},
     {"server", required_argument, NULL, OPT_SERVER},
+    {"deliver", required_argument, NULL, OPT_DELIVER},
     {NULL, 0, NULL, 0},
 };
 
@@ -156,6 +160,9 @@ set_option(struct options *opt, int id, const char *arg)
 		break;
 	case OPT_PORT:
 		opt->port = (uint16_t)number(arg, UINT16_MAX);
+		break;
+	case OPT_DELIVER:
+		opt->deliver = (uint16_t)number(arg, UINT16_MAX);
 		break;
 	case OPT_CONNECTIONS:
 		opt->connections = (unsigned)number(arg, 100000);

@@ -4,10 +4,14 @@ turn.  A row gives one or more named figures; `Figure` says how to read them.
 Users, so that no row disturbs another (BIG and the rest are at full scale):
   0-99     LMTP deliveries            100-119  APPEND
   120-139  POP3, 200 messages each    140      the big mailbox
+  141      SEARCH                     142, 143 many mailboxes, STATUS
+  144      CREATE                     150-159  IDLE and deliveries
   200-     logins and idle connections, 20 messages each
 """
+import imaplib
 import json
 import os
+import re
 import subprocess
 import time
 
@@ -16,6 +20,12 @@ import trace
 
 PASSWORD = "secret"
 BIG_USER = 140
+SEARCH_USER = 141
+MANY_USER = 142
+STATUS_USER = 143
+CREATE_USER = 144
+FIRST_WAITING = 150
+WAITING = 10
 FIRST_IDLE = 200
 
 
@@ -29,6 +39,8 @@ class Sizes:
         self.idle = int(5_000 * scale)
         self.idle_users = max(100, int(1_000 * scale))
         self.pop3 = 200
+        self.many = max(10, int(1_000 * scale))
+        self.status = max(10, int(200 * scale))
         self.traced = 200
         self.users = FIRST_IDLE + self.idle_users
 
@@ -68,6 +80,12 @@ def rate(result):
             "p99_us": result["p99_us"]}
 
 
+def times(result):
+    """Milliseconds of a step, and the server's CPU milliseconds for it."""
+    return {"ms": 1000 * result["seconds"] / result["steps"],
+            "cpu_ms": result["cpu_ms"] / result["steps"]}
+
+
 class Rows:
     """The rows of one server."""
 
@@ -78,6 +96,7 @@ class Rows:
         self.load = Load(build, server)
         self.round = 0
         self._filled = set()
+        self._sign = "-"
 
     def prepare(self):
         self.server.add_users(self.sizes.users, PASSWORD)
@@ -99,6 +118,26 @@ class Rows:
             self._command([], ["CREATE Big"], 1)
             self.load("imap-append", "imap", user=user(BIG_USER),
                       mailbox="Big", connections=2, count=s.big)
+        elif what == "search":
+            self.load("lmtp", "lmtp", first=SEARCH_USER, count=s.some)
+        elif what == "many":
+            self._create(MANY_USER, "Many", s.many)
+        elif what == "status":
+            self._create(STATUS_USER, "Box", s.status)
+            self.load("lmtp", "lmtp", first=STATUS_USER, count=10)
+            with self._client(STATUS_USER) as imap:
+                imap.select()
+                for i in range(s.status):
+                    imap.copy("1:10", f"Box/0-{i}")
+
+    def _client(self, number):
+        imap = imaplib.IMAP4("127.0.0.1", self.server.port("imap"))
+        imap.login(user(number), PASSWORD)
+        return imap
+
+    def _create(self, number, top, count):
+        return self.load("imap-create", "imap", user=user(number),
+                         mailbox=top, count=count)
 
     # --- deliveries -------------------------------------------------------
     def _lmtp(self, connections, recipients):
@@ -241,8 +280,7 @@ class Rows:
         self._fill("big")
         return self._command(prepare, commands, items)
 
-    def _cold(self, what):
-        self._fill("big")
+    def _grow_cold(self):
         self.server.stop()
         os.sync()
         try:
@@ -251,6 +289,10 @@ class Rows:
         except OSError:
             pass  # then the page cache stays warm, for both servers
         self.server.start()
+
+    def _cold(self, what):
+        self._fill("big")
+        self._grow_cold()
         return self._big([], ["SELECT Big", f"FETCH 1:* ({what})"],
                          self.sizes.big)
 
@@ -300,6 +342,86 @@ class Rows:
                           "STORE 1:* +FLAGS.SILENT (\\Deleted)"],
                          ["EXPUNGE"], self.sizes.some)
 
+    # --- what a client does when it comes back ----------------------------
+    def _times(self, number, prepare, command, count):
+        return times(self.load("imap-command", "imap", user=user(number),
+                               prepare=prepare, command=[command],
+                               count=count))
+
+    def select_cold(self):
+        self._fill("big")
+        self._grow_cold()
+        return self._times(BIG_USER, [], "SELECT Big", 1)
+
+    def select_warm(self):
+        self._fill("big")
+        return self._times(BIG_USER, ["SELECT Big"], "SELECT Big", 500)
+
+    def _change_some(self):
+        """UIDVALIDITY and HIGHESTMODSEQ of before flags of 100 change."""
+        self._sign = "-" if self._sign == "+" else "+"
+        with self._client(BIG_USER) as imap:
+            imap.enable("CONDSTORE")
+            imap.select("Big")
+            imap.store("1:100", f"{self._sign}FLAGS.SILENT", "(\\Answered)")
+            _, text = imap.status("Big", "(UIDVALIDITY HIGHESTMODSEQ)")
+            imap.store("1:100", f"{self._sign}FLAGS.SILENT", "(\\Draft)")
+        return re.findall(rb"[A-Z]+ (\d+)", text[0])
+
+    def resync(self):
+        self._fill("big")
+        validity, modseq = (int(n) for n in self._change_some())
+        return self._times(BIG_USER, ["ENABLE QRESYNC"],
+                           f"SELECT Big (QRESYNC ({validity} {modseq}))", 100)
+
+    def changed_since(self):
+        self._fill("big")
+        _, modseq = (int(n) for n in self._change_some())
+        return self._times(
+            BIG_USER, ["SELECT Big (CONDSTORE)"],
+            f"UID FETCH 1:* (FLAGS) (CHANGEDSINCE {modseq})", 100)
+
+    def _search(self, key):
+        self._fill("search")
+        return self._times(SEARCH_USER, ["SELECT INBOX", f"SEARCH {key}"],
+                           f"SEARCH {key}", 2)
+
+    def search_text(self):
+        return self._search('TEXT "is in none"')
+
+    def search_from(self):
+        return self._search('FROM "nobody"')
+
+    def search_subject(self):
+        return self._search('SUBJECT "number 7777"')
+
+    def create(self):
+        return times(self._create(CREATE_USER, f"Round{self.round}",
+                                  self.sizes.many))
+
+    def list(self):
+        self._fill("many")
+        return self._times(MANY_USER, [], 'LIST "" "*"', 50)
+
+    STATUS = 'LIST "" "*" RETURN (STATUS (MESSAGES UNSEEN UIDNEXT))'
+
+    def status_cold(self):
+        self._fill("status")
+        self._grow_cold()
+        return self._times(STATUS_USER, [], self.STATUS, 1)
+
+    def status_warm(self):
+        self._fill("status")
+        return self._times(STATUS_USER, [self.STATUS], self.STATUS, 50)
+
+    def waiting(self):
+        result = self.load("imap-idle", "imap", first=FIRST_WAITING,
+                           users=WAITING, connections=WAITING, idle=True,
+                           deliver=self.server.port("lmtp"),
+                           seconds=2 * self.sizes.seconds)
+        return {"p50_ms": result["p50_us"] / 1000,
+                "p99_ms": result["p99_us"] / 1000}
+
 
 class Figure:
     """One column of the report: a row's method, a figure of it, its unit,
@@ -315,6 +437,11 @@ class Figure:
 
 def _rated(row, label, unit):
     return [Figure(row, "rate", label, unit + "/s"),
+            Figure(row, "cpu_ms", "  CPU", "ms", more=False)]
+
+
+def _timed(row, label):
+    return [Figure(row, "ms", label, "ms", more=False),
             Figure(row, "cpu_ms", "  CPU", "ms", more=False)]
 
 
@@ -361,6 +488,20 @@ FIGURES = [
     *_rated("store_all", "STORE FLAGS on all", "messages"),
     *_rated("copy", "COPY", "messages"),
     *_rated("expunge", "EXPUNGE", "messages"),
+    *_timed("select_cold", "SELECT of the big mailbox, cold"),
+    *_timed("select_warm", "  warm"),
+    *_timed("resync", "  QRESYNC, 100 changes"),
+    *_timed("changed_since", "FETCH CHANGEDSINCE, 100 changes"),
+    *_timed("search_text", "SEARCH TEXT"),
+    *_timed("search_from", "SEARCH FROM"),
+    *_timed("search_subject", "SEARCH SUBJECT"),
+    *_timed("create", "CREATE of a mailbox"),
+    *_timed("list", "LIST of many mailboxes"),
+    *_timed("status_cold", "LIST-STATUS of some, cold"),
+    *_timed("status_warm", "  warm"),
+    Figure("waiting", "p50_ms", "From delivery to EXISTS in IDLE", "ms",
+           more=False),
+    Figure("waiting", "p99_ms", "  99th percentile", "ms", more=False),
     Figure("idle_plain", "kib", "Memory of an idle connection", "KiB",
            more=False),
     Figure("idle_tls", "kib", "  with TLS", "KiB", more=False),
