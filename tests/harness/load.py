@@ -54,6 +54,8 @@ class Worker(threading.Thread):
 class Delivers(Worker):
     """Sends to some of its accounts at a time, by LMTP."""
 
+    sender = "sender@example.net"
+
     def connect(self):
         return self.server.lmtp()
 
@@ -62,7 +64,7 @@ class Delivers(Worker):
         chosen = self.random.sample(
             self.accounts, self.random.randint(1, len(self.accounts)))
         # Any step is refused for now while a program behind is away.
-        if self.ask(c, "MAIL FROM:<sender@example.net>") != 250:
+        if self.ask(c, f"MAIL FROM:<{self.sender}>") != 250:
             return
         taken = [a for a in chosen
                  if self.ask(c, f"RCPT TO:<{a.address}>") == 250]

@@ -1,0 +1,110 @@
+"""Hold a server that was started on what a power cut left against the ledger.
+"""
+import re
+
+from harness import mail
+from harness.ledger import Broken
+from harness.load import Mailbox
+from power.clients import ABSENT, alike, read_names
+
+# What a power cut explains: torn records, and files of messages, that nobody
+# was told of.  The head of the table is none.
+EXPLAINED = re.compile(r"^ADDRESS +ID +FINDING$|"
+                       r"journal/\S+: \d+ octets are no record\b|"
+                       r"box/\S+: no record names it$")
+PASSWORDS = 8   # the last that were set: each costs a key
+
+
+def read_account(server, account):
+    """{mailbox: [(octets, flags)]} and {mailbox: (UIDVALIDITY, counters,
+    {UID: message id})} of everything that stands now."""
+    boxes, told = {}, {}
+    with server.imap(account) as c:
+        for _, rest in c.ok('LIST "" *').all("LIST"):
+            box = rest.rpartition(b" ")[2].strip(b'"').decode()
+            codes = c.ok(f'EXAMINE "{box}" (CONDSTORE)').codes()
+            counters = {m.group(1): int(m.group(2)) for m in (
+                re.match(rb"(HIGHESTMODSEQ|UIDNEXT) (\d+)", code)
+                for code in codes) if m}
+            found = c.ok("UID FETCH 1:* (UID FLAGS BODY.PEEK[])").fetch()
+            boxes[box] = [(d["BODY[]"], d["FLAGS"]) for d in found.values()]
+            validity = next(x for x in codes if x.startswith(b"UIDVALIDITY"))
+            told[box] = (validity, counters,
+                         {int(d["UID"]): mail.message_id(d["BODY[]"])
+                          for d in found.values()})
+    return boxes, told
+
+
+def check_account(server, ledger, account):
+    boxes, told = read_account(server, account)
+    count = ledger.check(account, boxes)
+    ledger.check_told(account, told)
+    # Modification sequences, with the flags that each was told with.
+    reader = Mailbox(server, ledger, account)
+    with reader.connect() as c:
+        reader.look(c)
+    return count
+
+
+def check_uidls(server, ledger, account):
+    with server.pop3(account) as c:
+        for line in c.multi("UIDL"):
+            number, uidl = line.split()
+            key = mail.message_id(b"\r\n".join(c.multi(f"TOP {number.decode()} 0")))
+            ledger.told((account.address, "UIDL", uidl), key)
+
+
+def check_names(server, ledger, account):
+    with server.imap(account) as c:
+        found = read_names(c)
+    states = ledger.states(("names", account.address))
+    if not any(alike(s, found) for s in states):
+        raise Broken(f"{account}: mailboxes are {found}, not one of {states}")
+
+
+def can_log_in(server, address, password):
+    with server.imap() as c:
+        return c.cmd(f'LOGIN "{address}" "{password}"').ok
+
+
+def check_passwords(server, ledger):
+    for what in ledger.whats("password")[-PASSWORDS:]:
+        states = ledger.states(what)
+        there = [p for p in states if p != ABSENT
+                 and can_log_in(server, what[1], p)]
+        if not there and ABSENT not in states:
+            raise Broken(f"{what[1]}: no password of {states} is taken")
+        if there:
+            deliver(server, what[1])
+
+
+def check_store(server):
+    """msadm finds nothing but what a power cut explains."""
+    found = server.msadm("store", "check", check=False)
+    lines = [line.strip() for line in found.stdout.splitlines()]
+    wrong = [line for line in lines if not EXPLAINED.search(line)]
+    if wrong or found.returncode not in (0, 1):
+        raise Broken("msadm store check: " + found.stdout + found.stderr)
+    return len(lines)
+
+
+def deliver(server, address):
+    with server.lmtp() as c:
+        reply, = c.send_mail("sender@example.net", [address], mail.make())
+    if reply.code != 250:
+        raise Broken(f"a delivery to {address} behind the cut: {reply}")
+
+
+def check(server, ledger, accounts):
+    """Raises Broken, or gives the number of messages that stand."""
+    total = sum(check_account(server, ledger, a) for a in accounts)
+    popped, named = accounts[3], accounts[4]
+    check_uidls(server, ledger, popped)
+    check_names(server, ledger, named)
+    check_passwords(server, ledger)
+    check_store(server)
+    for account in accounts:
+        deliver(server, account.address)
+        with server.imap(account) as c:
+            assert c.append("INBOX", mail.make()).ok
+    return total
