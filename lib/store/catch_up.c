@@ -57,25 +57,46 @@ claim_pending(struct account *a, const struct record *rec)
 	return NULL;
 }
 
-/* Apply a batch that was read from `offset` on.  False: the state has moved
- * on since. */
+/*
+ * What follows a SEAL in its segment is void, so the state comes to stand
+ * before it, and leaves it for the next segment in one step, cross(): whoever
+ * reads on from here meanwhile meets the SEAL too, however often crossing it
+ * fails.
+ */
+static void
+stand_before_seal(struct replay *r, const struct scan *scan)
+{
+	const struct record *seal = &scan->rec[scan->n - 1];
+	const char *at = seal->body.p - RECORD_HEAD;
+
+	r->offset = seal->place & SEG_ALL;
+	memcpy(r->before, at - RECORD_TAIL, RECORD_TAIL);
+}
+
+/* Apply a batch that was read from `offset` on, but for a SEAL.  False: the
+ * state has moved on since. */
 static bool
 apply_batch(struct account *a, const struct stand *s, uint64_t offset,
     const struct scan *scan)
 {
+	bool sealed = scan->end == SCAN_SEAL;
 	bool same;
 
 	lock_acquire(&a->lock);
 	same = a->segment == s->segment && a->replay.offset == offset;
 	if (same) {
-		for (size_t i = 0; i < scan->n; i++) {
+		for (size_t i = 0; i < scan->n - sealed; i++) {
 			replay_apply(&a->replay, &scan->rec[i],
 			    claim_pending(a, &scan->rec[i]));
 		}
-		a->tail += scan->at - a->replay.offset;
-		journal_stand(&a->replay, scan);
+		if (sealed) {
+			stand_before_seal(&a->replay, scan);
+		} else {
+			journal_stand(&a->replay, scan);
+		}
+		a->tail += a->replay.offset - offset;
 		a->seen = 0;
-		a->clean = scan->at;
+		a->clean = a->replay.offset;
 		if (scan->at > a->size) {
 			a->size = scan->at;
 		}
@@ -108,11 +129,13 @@ unload(struct account *a, const struct stand *s, struct fail *f)
 	return 0;
 }
 
-/* Move the state to the segment that the SEAL names. */
+/* Move the state from before the SEAL, the batch's last record, to the segment
+ * that it names. */
 static int
-cross(struct account *a, const struct stand *s, const struct rec_seal *seal,
+cross(struct account *a, const struct stand *s, const struct scan *scan,
     struct fail *f)
 {
+	const struct rec_seal *seal = &scan->seal;
 	struct segment *next = NULL;
 
 	if (seal->kind == SEAL_GONE) {
@@ -134,6 +157,7 @@ cross(struct account *a, const struct stand *s, const struct rec_seal *seal,
 	if (a->segment == s->segment) {
 		struct segment *old = a->segment;
 
+		replay_apply(&a->replay, &scan->rec[scan->n - 1], NULL);
 		a->segment = next;
 		a->seen = 0;
 		a->clean = SEG_HEADER;
@@ -213,7 +237,7 @@ advance(struct account *a, const struct stand *s, uint64_t end, bool *again,
 			break;
 		}
 		if (scan.end == SCAN_SEAL) {
-			rc = cross(a, s, &scan.seal, f);
+			rc = cross(a, s, &scan, f);
 			break;
 		}
 		if (scan.end == SCAN_TAIL || (end != 0 && scan.at >= end)) {

@@ -559,6 +559,52 @@ a_listing_that_misses_all_proves_nothing(void **state)
 	check_promise(fx, &p);
 }
 
+/*
+ * The records behind a SEAL are void.  A reader that cannot go on to the next
+ * segment stays before the SEAL, however often it tries.
+ */
+static void
+a_reader_that_cannot_go_on_stays_before_the_seal(void **state)
+{
+	struct fixture *fx = *state;
+	struct faulty x = {
+	    .fs.ops = &faulty_ops, .fault = FAULT_OPEN, .in = -1};
+	struct store *late;
+	struct store *reader;
+	struct account *a;
+	struct view *v;
+	struct promise p = {0};
+	struct fail f = {0};
+
+	OK(store_open_path(&fx->conf, fx->root, &late, &f));
+	try_deliver(late, &p);
+	OK(fs_real_open(fx->root, &x.real, &f));
+	OK(store_open(&fx->conf, &x.fs, &reader, &f));
+	OK(account_open(reader, ALICE, &a, &f));
+	v = fixture_view(a);
+	view_unref(&v);
+
+	fx->conf.segment_max = 1;
+	fixture_reopen(fx);
+	try_deliver(fx->store, &p); /* goes on in the next segment */
+	try_deliver(late, &p);	    /* void in the first, then in the next */
+	assert_int_equal(p.inbox, 3);
+	for (int i = 0; i < 4; i++) {
+		strike_after(&x, 0);
+		assert_int_equal(account_refresh(a, &v, &f), -1);
+		fail_clear(&f);
+	}
+	strike_after(&x, -1);
+	v = fixture_view(a);
+	assert_int_equal(view_mbox_at(v, 0)->exists, 3);
+	view_unref(&v);
+	account_close(&a);
+	store_close(&reader);
+	fs_real_close(&x.real);
+	store_close(&late);
+	check_promise(fx, &p);
+}
+
 /* ---- bad octets ---- */
 
 static void
@@ -806,6 +852,9 @@ main(void)
 		fixture_begin, fixture_end),
 	    cmocka_unit_test_setup_teardown(
 		a_listing_that_misses_all_proves_nothing, fixture_begin,
+		fixture_end),
+	    cmocka_unit_test_setup_teardown(
+		a_reader_that_cannot_go_on_stays_before_the_seal, fixture_begin,
 		fixture_end),
 	    cmocka_unit_test_setup_teardown(
 		a_bad_octet_costs_one_record_at_most, fixture_begin,
