@@ -1,6 +1,7 @@
 """msadm(8): accounts, domains, aliases, the store; servers run or not."""
 import json
 import os
+import pty
 import pwd
 import random
 import re
@@ -444,7 +445,7 @@ def test_removal_ends_delivery_and_sessions(running):
 
 def files_of(p, account_id):
     """The message files of an account."""
-    top = os.path.join(p.home, "store/accounts", account_id[:2])
+    top = os.path.join(p.home, "store/accounts", account_id[:2], account_id)
     return [os.path.join(folder, name)
             for folder, _, names in os.walk(top) for name in names
             if "/box/" in folder + "/" and not name.startswith(".")]
@@ -455,17 +456,24 @@ def test_check_finds_what_is_damaged(running):
     account_id = running.msadm_json("account", "show", account.address)["id"]
     for n in range(3):
         running.deliver(b"Subject: %d\r\n\r\nhi\r\n" % n, account)
-    assert running.msadm("account", "check", account.address) == ""
-    assert running.msadm_json("account", "check", account_id) == []
+    assert running.msadm("account", "check", account.address).startswith(
+        "looked at 1 accounts, 1 mailboxes, 3 messages of ")
+    well = running.msadm_json("account", "check", account_id, "--octets")
+    assert well["findings"] == []
+    octets = sum(os.path.getsize(p) for p in files_of(running, account_id))
+    assert well["checked"] == {
+        "accounts": 1, "mailboxes": 1, "messages": 3, "octets": octets,
+        "octets_read": octets, "segments": 1, "snapshots": 0}
     os.unlink(files_of(running, account_id)[1])
     done = running.msadm("account", "check", account.address, "--json",
                          check=False)
     assert done.returncode == 1
-    found = json.loads(done.stdout)
+    found = json.loads(done.stdout)["findings"]
     assert {f["address"] for f in found} == {account.address}
     assert all(f["id"] == account_id and f["finding"] for f in found)
     done = running.msadm("store", "check", check=False)
     assert done.returncode == 1 and account.address in done.stdout
+    assert done.stdout.splitlines()[-1].endswith(" findings")
     # The others are still there, whole.
     imap = running.imap(account)
     imap.ok("SELECT INBOX")
@@ -484,8 +492,55 @@ def test_check_makes_a_tree_that_is_lacking(running):
                  ["account", "check", account.address, "--repair"]):
         done = running.msadm(*args, check=False)
         assert done.returncode == 1 and "no tree" in done.stdout
-    assert running.msadm("account", "check", account.address) == ""
+    assert running.msadm("account", "check", account.address).endswith(
+        ", 1 segments, 0 snapshots: nothing is wrong\n")
     assert os.path.isdir(tree)
+
+
+def test_check_of_all_accounts_sums_up(make_server):
+    p = make_server()
+    accounts = [p.add_account() for _ in range(3)]
+    for n, account in enumerate(accounts):
+        for _ in range(n):
+            p.deliver(b"Subject: s\r\n\r\nhi\r\n", account)
+    for args in (("account", "check", "--all"), ("store", "check")):
+        sum_of = p.msadm_json(*args)
+        assert sum_of["findings"] == []
+        assert sum_of["checked"]["accounts"] == 3
+        assert sum_of["checked"]["messages"] == 3
+        done = p.msadm(*args, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.startswith("looked at 3 accounts, 3 mailboxes, "
+                                      "3 messages of ")
+        assert done.stdout.endswith(": nothing is wrong\n")
+    account_id = p.msadm_json("account", "show", accounts[1].address)["id"]
+    [path] = files_of(p, account_id)
+    with open(path, "r+b") as f:
+        f.write(b"s")
+    assert p.msadm("account", "check", "--all", check=False).returncode == 0
+    done = p.msadm("account", "check", "--all", "--octets", check=False)
+    assert done.returncode == 1
+    assert accounts[1].address in done.stdout
+    assert done.stdout.endswith(": 1 findings\n")
+    # It is either one account or all of them.
+    for args in (("--all", accounts[0].address), ()):
+        assert p.msadm("account", "check", *args,
+                       check=False).returncode == 64
+
+
+def test_check_shows_on_a_terminal_how_far_it_is(running):
+    account = running.add_account()
+    main, side = pty.openpty()
+    done = subprocess.run(
+        [running.bin("msadm"), "--home", running.home, "account", "check",
+         account.address], stdout=subprocess.PIPE, stderr=side, check=True,
+        timeout=60)
+    os.close(side)
+    said = os.read(main, 10000)
+    os.close(main)
+    assert said.startswith(b"\r\033[K") and said.endswith(b"\r\033[K")
+    assert account.address.encode() in said
+    assert done.stdout.startswith(b"looked at 1 accounts")
 
 
 def test_resume_raises_the_generation_of_the_store(running):

@@ -1,13 +1,19 @@
 /*
  * check: what is wrong with accounts in the store, and mending it.
  *
- * A finding is one row; with any the exit status is 1, mended or not.
+ * A finding is one row; with any the exit status is 1, mended or not.  The
+ * last line says what was looked at.
  */
+#include <inttypes.h>
 #include <jansson.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/clock.h"
 #include "msadm/msadm.h"
 #include "msadm/print.h"
+
+enum { PROGRESS_MS = 200 }; /* between two lines of it */
 
 struct check {
 	struct msadm *m;
@@ -16,6 +22,9 @@ struct check {
 	const char *address;
 	struct fail fail; /* kind NONE: went well */
 	struct checked sum;
+	uint64_t accounts;
+	bool show; /* how far it is: on a terminal */
+	int64_t shown_ms;
 };
 
 static bool
@@ -41,6 +50,24 @@ found(void *arg, const char *text)
 	(void)json_array_append_new(c->findings, row);
 }
 
+/* A line that the next one replaces. */
+static void
+progress(void *arg, const struct checked *sum)
+{
+	struct check *c = arg;
+	int64_t now = clock_mono_ms();
+
+	if (now - c->shown_ms < PROGRESS_MS) {
+		return;
+	}
+	c->shown_ms = now;
+	(void)fprintf(stderr,
+	    "\r\033[K%" PRIu64 " accounts, %" PRIu64 " messages, %" PRIu64
+	    " MiB read; at %s",
+	    c->accounts, sum->messages, sum->read >> 20,
+	    c->address != NULL ? c->address : c->id);
+}
+
 /* The tree of c->id; an account without one gets an empty one if asked.  One
  * that cannot be looked at is a finding too: the others still are. */
 static void
@@ -50,12 +77,14 @@ check_tree(struct check *c)
 	    .repair = repairing(c->m),
 	    .octets = (c->m->given & OPT_OCTETS) != 0,
 	    .report = found,
+	    .progress = c->show ? progress : NULL,
 	    .arg = c,
 	};
 	struct account *tree = NULL;
 	struct fail f;
 	int rc = account_open(c->m->store, c->id, &tree, &f);
 
+	c->accounts++;
 	if (rc == 0) {
 		rc = account_check(tree, &conf, &c->sum, &f);
 	} else if (f.kind == FAIL_ABSENT) {
@@ -70,7 +99,46 @@ check_tree(struct check *c)
 	}
 }
 
-/* Print what was found; takes the findings. */
+static void
+begin_check(struct check *c)
+{
+	c->findings = json_array();
+	c->show = isatty(STDERR_FILENO) == 1;
+}
+
+static json_t *
+looked_at(const struct check *c)
+{
+	const struct checked *s = &c->sum;
+
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "accounts",
+	    (json_int_t)c->accounts, "mailboxes", (json_int_t)s->mailboxes,
+	    "messages", (json_int_t)s->messages, "octets",
+	    (json_int_t)s->octets, "octets_read", (json_int_t)s->read,
+	    "segments", (json_int_t)s->segments, "snapshots",
+	    (json_int_t)s->snapshots);
+}
+
+static void
+print_sum(const struct check *c, size_t findings)
+{
+	const struct checked *s = &c->sum;
+
+	(void)printf("looked at %" PRIu64 " accounts, %" PRIu64
+		     " mailboxes, %" PRIu64 " messages of %" PRIu64
+		     " octets (%s), %" PRIu64 " segments, %" PRIu64
+		     " snapshots: ",
+	    c->accounts, s->mailboxes, s->messages, s->octets,
+	    (c->m->given & OPT_OCTETS) != 0 ? "read" : "by size", s->segments,
+	    s->snapshots);
+	if (findings == 0) {
+		(void)puts("nothing is wrong");
+	} else {
+		(void)printf("%zu findings\n", findings);
+	}
+}
+
+/* Print what was found, and what was looked at; takes the findings. */
 static int
 end_check(struct check *c, int rc)
 {
@@ -81,8 +149,17 @@ end_check(struct check *c, int rc)
 	};
 	size_t n = json_array_size(c->findings);
 
-	print_rows(c->findings, columns, COUNT_OF(columns),
-	    (c->m->given & OPT_JSON) != 0);
+	if (c->show) {
+		(void)fputs("\r\033[K", stderr);
+	}
+	if ((c->m->given & OPT_JSON) != 0) {
+		print_row(json_pack("{s:o, s:o}", "findings", c->findings,
+			      "checked", looked_at(c)),
+		    NULL, 0, true);
+	} else {
+		print_rows(c->findings, columns, COUNT_OF(columns), false);
+		print_sum(c, n);
+	}
 	if (rc != 0) {
 		return -1;
 	}
@@ -96,10 +173,13 @@ account_check_one(struct msadm *m, struct fail *f)
 	struct directory_account *a;
 	int rc;
 
+	if ((m->given & OPT_ALL) != 0) {
+		return store_check(m, f);
+	}
 	if (msadm_account(m, m->args[0], &a, f) != 0) {
 		return -1;
 	}
-	c.findings = json_array();
+	begin_check(&c);
 	c.id = a->id;
 	c.address = a->address.text;
 	rc = msadm_store(m, f);
@@ -158,7 +238,7 @@ store_check(struct msadm *m, struct fail *f)
 	if (msadm_directory(m, false, f) != 0 || msadm_store(m, f) != 0) {
 		return -1;
 	}
-	c.findings = json_array();
+	begin_check(&c);
 	rc = store_list(m->store, check_listed, &c, f);
 	if (rc == 0 && c.fail.kind != FAIL_NONE) {
 		*f = c.fail;

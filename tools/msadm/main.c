@@ -49,8 +49,8 @@ static const struct command commands[] = {
     {"account enable", 1, 1, 0, "ADDRESS", account_enable},
     {"account disable", 1, 1, 0, "ADDRESS", account_disable},
     {"account remove", 1, 1, OPT_PURGE, "ADDRESS [--purge]", account_remove},
-    {"account check", 1, 1, OPT_OCTETS | OPT_REPAIR | OPT_JSON,
-	"ADDRESS [--octets] [--repair]", account_check_one},
+    {"account check", 1, 1, OPT_ALL | OPT_OCTETS | OPT_REPAIR | OPT_JSON,
+	"ADDRESS|--all [--octets] [--repair]", account_check_one},
     {"mailbox list", 1, 1, OPT_JSON, "ADDRESS", mailbox_list},
     {"undelete", 1, 1, OPT_MAILBOX | OPT_SINCE | OPT_JSON,
 	"ADDRESS [--mailbox NAME] [--since TIME]", undelete},
@@ -236,6 +236,7 @@ static const struct option long_options[] = {
     {"purge", no_argument, NULL, OPT_PURGE},
     {"mailbox", required_argument, NULL, OPT_MAILBOX},
     {"since", required_argument, NULL, OPT_SINCE},
+    {"all", no_argument, NULL, OPT_ALL},
     {"octets", no_argument, NULL, OPT_OCTETS},
     {"repair", no_argument, NULL, OPT_REPAIR},
     {NULL, 0, NULL, 0},
@@ -341,6 +342,15 @@ match_words(const struct command *c, int argc, char **argv)
 	return n;
 }
 
+static bool
+takes_arguments(const struct msadm *m, const struct command *c)
+{
+	if ((m->given & c->options & OPT_ALL) != 0) {
+		return m->n_args == 0;
+	}
+	return m->n_args >= c->min && (c->max < 0 || m->n_args <= c->max);
+}
+
 static const struct command *
 find_command(struct msadm *m, int argc, char **argv, struct fail *f)
 {
@@ -353,7 +363,7 @@ find_command(struct msadm *m, int argc, char **argv, struct fail *f)
 		}
 		m->args = argv + n;
 		m->n_args = argc - n;
-		if (m->n_args < c->min || (c->max >= 0 && m->n_args > c->max)) {
+		if (!takes_arguments(m, c)) {
 			(void)fail_set(f, FAIL_SYNTAX, "usage: msadm %s %s",
 			    c->words, c->usage);
 			return NULL;

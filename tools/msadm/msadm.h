@@ -35,6 +35,7 @@ enum {
 	OPT_SINCE = 1 << 8,
 	OPT_REPAIR = 1 << 9,
 	OPT_OCTETS = 1 << 10,
+	OPT_ALL = 1 << 11, /* stands for the argument */
 };
 
 struct msadm {
