@@ -1,6 +1,7 @@
 #include "net/park.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdatomic.h>
 #include <sys/epoll.h>
 #include <time.h>
@@ -25,6 +26,8 @@ enum {
 	MONITOR_MS = 5,
 	STACK = 128 * 1024,
 	CUT_MS = 2000, /* for sessions to notice that they were cut */
+	CROWD = 1000,  /* sessions that are one when they go */
+	CROWD_GONE_MS = 1000,
 };
 
 static struct {
@@ -259,6 +262,37 @@ park_yield(struct session *s)
 	}
 }
 
+/* ---- from time to time ---- */
+
+/*
+ * When a crowd has gone, the allocator is left with memory that it would keep
+ * for good: it is given back, at a moment when few are there to wait for it.
+ */
+static void
+give_back(int64_t now)
+{
+	static unsigned most; /* the monitor's, as is `since` */
+	static int64_t since;
+	unsigned n = atomic_load_explicit(&park.sessions, memory_order_relaxed);
+
+	if (n > most) {
+		most = n;
+	}
+	if (most - n < CROWD || n > most / 2) {
+		since = now;
+	} else if (now - since >= CROWD_GONE_MS) {
+		(void)malloc_trim(0);
+		most = n;
+	}
+}
+
+static void
+tick(int64_t now)
+{
+	wheel_turn(now, post_timer);
+	give_back(now);
+}
+
 /* ---- start, add, stop ---- */
 
 static unsigned
@@ -292,7 +326,7 @@ park_start(const struct park_conf *conf, struct fail *f)
 	atomic_store(&park.stopping, false);
 	atomic_store(&park.cancelled, false);
 	co_stack_size(c.stack != 0 ? c.stack : STACK);
-	return worker_start(&c, turn, post_timer, f);
+	return worker_start(&c, turn, tick, f);
 }
 
 void

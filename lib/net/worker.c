@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -13,16 +12,16 @@
 
 #include "base/block.h"
 #include "base/clock.h"
-#include "base/lock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "net/bench.h"
 #include "net/co.h"
+#include "net/runq.h"
 #include "net/slot.h"
 #include "net/wheel.h"
 
 enum {
 	WORKER_STACK = 256 * 1024,
-	BENCH_SECONDS = 10,  /* a thread too many that is not called ends */
 	CALM_TICKS = 200,    /* before the monitor takes a worker back */
 	STOP_POLL_US = 2000, /* worker_stop looks that often */
 };
@@ -35,7 +34,7 @@ static struct {
 	unsigned threads_max;
 	int64_t tick_ms;
 	void (*turn)(struct session *s);
-	void (*timer)(struct park_ref ref);
+	void (*tick)(int64_t now);
 	int epoll_fd;
 	int kick_fd; /* always readable; armed to wake one worker */
 	pthread_t monitor;
@@ -47,27 +46,6 @@ static struct {
 	_Atomic uint64_t turns;
 	_Atomic bool stopping;
 } pool;
-
-/* Woken and yielding sessions, the oldest first. */
-static struct {
-	struct lock lock;
-	struct session *head;
-	struct session **tail;
-	_Atomic unsigned n;
-} queue = {.lock = LOCK_INITIALIZER(LOCK_LEAF)};
-
-/* Threads without a place.  A semaphore each: a condition variable and the
- * lock with it take three times the system calls. */
-struct seat {
-	struct seat *next;
-	sem_t called;
-	bool taken; /* out of the list */
-};
-
-static struct {
-	struct lock lock;
-	struct seat *top; /* who sat down last is called first */
-} bench = {.lock = LOCK_INITIALIZER(LOCK_PARK)};
 
 static _Thread_local bool is_worker;
 static _Thread_local unsigned brackets; /* open ones of this thread */
@@ -86,15 +64,7 @@ kick(void)
 void
 worker_queue(struct session *s)
 {
-	lock_acquire(&queue.lock);
-	s->queue_next = NULL;
-	if (queue.head == NULL) {
-		queue.tail = &queue.head;
-	}
-	*queue.tail = s;
-	queue.tail = &s->queue_next;
-	atomic_fetch_add(&queue.n, 1);
-	lock_release(&queue.lock);
+	runq_put(s);
 	/* Sequentially consistent: either this sees the waiter, or that one
 	 * sees the queue (wait_for_event). */
 	if (atomic_load(&pool.waiting) != 0) {
@@ -105,23 +75,13 @@ worker_queue(struct session *s)
 static struct session *
 queue_pop(void)
 {
-	struct session *s;
+	struct session *s = runq_take();
 
-	if (atomic_load(&queue.n) == 0) {
-		return NULL;
-	}
-	lock_acquire(&queue.lock);
-	s = queue.head;
-	if (s != NULL) {
-		queue.head = s->queue_next;
-		atomic_fetch_sub(&queue.n, 1);
-	}
-	lock_release(&queue.lock);
 	if (s == NULL) {
 		return NULL;
 	}
 	slot_run(s);
-	if (atomic_load(&queue.n) != 0 && atomic_load(&pool.waiting) != 0) {
+	if (!runq_is_empty() && atomic_load(&pool.waiting) != 0) {
 		kick();
 	}
 	return s;
@@ -160,7 +120,7 @@ wait_for_event(void)
 	int n;
 
 	atomic_fetch_add(&pool.waiting, 1);
-	if (atomic_load(&queue.n) != 0 || atomic_load(&pool.stopping)) {
+	if (!runq_is_empty() || atomic_load(&pool.stopping)) {
 		timeout = 0;
 	}
 	n = epoll_wait(pool.epoll_fd, &ev, 1, timeout);
@@ -235,25 +195,6 @@ hire(void)
 	return false;
 }
 
-static bool
-call_from_bench(void)
-{
-	struct seat *seat;
-
-	lock_acquire(&bench.lock);
-	seat = bench.top;
-	if (seat != NULL) {
-		bench.top = seat->next;
-		seat->taken = true;
-	}
-	lock_release(&bench.lock);
-	if (seat == NULL) {
-		return false;
-	}
-	ASSERT(sem_post(&seat->called) == 0);
-	return true;
-}
-
 /* If a place is free and nobody waits for events, have somebody take it. */
 static void
 fill_place(void)
@@ -268,61 +209,9 @@ fill_place(void)
 		}
 	} while (!atomic_compare_exchange_weak(
 	    &pool.running, &running, running + 1));
-	if (!call_from_bench() && !hire()) {
+	if (!bench_call() && !hire()) {
 		atomic_fetch_sub(&pool.running, 1);
 	}
-}
-
-/* Out of the list, unless somebody has called it meanwhile. */
-static bool
-stand_up(struct seat *seat)
-{
-	lock_acquire(&bench.lock);
-	for (struct seat **at = &bench.top; *at != NULL; at = &(*at)->next) {
-		if (*at == seat) {
-			*at = seat->next;
-			break;
-		}
-	}
-	bool called = seat->taken;
-	lock_release(&bench.lock);
-	return called;
-}
-
-static int
-wait_in(struct seat *seat, const struct timespec *until)
-{
-	int rc;
-
-	do {
-		rc = until != NULL ? sem_timedwait(&seat->called, until)
-				   : sem_wait(&seat->called);
-	} while (rc != 0 && errno == EINTR);
-	return rc;
-}
-
-/* Sit down until called: true with a place, false to end the thread. */
-static bool
-sit(void)
-{
-	struct seat seat = {.taken = false};
-	struct timespec until;
-	bool called;
-
-	ASSERT(sem_init(&seat.called, 0, 0) == 0);
-	(void)clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += BENCH_SECONDS;
-	lock_acquire(&bench.lock);
-	seat.next = bench.top;
-	bench.top = &seat;
-	lock_release(&bench.lock);
-	called = (!atomic_load(&pool.stopping) && wait_in(&seat, &until) == 0);
-	if (!called && stand_up(&seat)) {
-		/* Called just now: the call is on its way. */
-		called = wait_in(&seat, NULL) == 0;
-	}
-	(void)sem_destroy(&seat.called);
-	return called;
 }
 
 /* Give up the place if there are too many: true if so. */
@@ -377,7 +266,7 @@ worker_main(void *arg)
 		fill_place();
 		pool.turn(s);
 		if (leave_place()) {
-			placed = sit();
+			placed = bench_sit(&pool.stopping);
 		}
 	}
 	if (placed) {
@@ -398,7 +287,7 @@ work_waits(void)
 {
 	struct pollfd p = {.fd = pool.epoll_fd, .events = POLLIN};
 
-	return atomic_load(&queue.n) != 0 || poll(&p, 1, 0) > 0;
+	return !runq_is_empty() || poll(&p, 1, 0) > 0;
 }
 
 /* One worker more if all are in turns that have lasted since the last look
@@ -440,7 +329,7 @@ monitor_main(void *arg)
 
 		(void)nanosleep(&pause, NULL);
 		adjust(&turns, &calm);
-		wheel_turn(clock_mono_ms(), pool.timer);
+		pool.tick(clock_mono_ms());
 	}
 	return NULL;
 }
@@ -474,13 +363,13 @@ open_set(struct fail *f)
 
 int
 worker_start(const struct park_conf *conf, void (*turn)(struct session *s),
-    void (*timer)(struct park_ref ref), struct fail *f)
+    void (*tick)(int64_t now), struct fail *f)
 {
 	pool.base_limit = conf->running;
 	pool.threads_max = conf->threads_max;
 	pool.tick_ms = conf->monitor_ms;
 	pool.turn = turn;
-	pool.timer = timer;
+	pool.tick = tick;
 	atomic_store(&pool.limit, conf->running);
 	atomic_store(&pool.stopping, false);
 	if (open_set(f) != 0) {
@@ -508,7 +397,7 @@ empty_bench(void)
 {
 	do {
 		atomic_fetch_add(&pool.running, 1);
-	} while (call_from_bench());
+	} while (bench_call());
 	atomic_fetch_sub(&pool.running, 1);
 }
 

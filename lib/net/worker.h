@@ -28,9 +28,10 @@
 #include "net/park.h"
 #include "net/session.h"
 
-/* From main.  turn() runs a session that is in state RUNNING. */
+/* From main.  turn() runs a session that is in state RUNNING; tick() is called
+ * by the monitor every WHEEL_TICK_MS or sooner. */
 int worker_start(const struct park_conf *conf, void (*turn)(struct session *s),
-    void (*timer)(struct park_ref ref), struct fail *f) MUST_CHECK;
+    void (*tick)(int64_t now), struct fail *f) MUST_CHECK;
 
 /* From main, when no session is left: ends the threads and waits for them;
  * or gives up waiting at `deadline`. */
