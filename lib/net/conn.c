@@ -73,6 +73,7 @@ conn_new(int fd, struct session *s, const struct conn_limits *limits)
 		ASSERT(fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0);
 	}
 	c->fd = fd;
+	c->awaits = EPOLLIN;
 	c->s = s;
 	c->limits = limits != NULL ? limits : &no_limits;
 	return c;
@@ -267,7 +268,7 @@ conn_rest(struct conn *c)
 {
 	release_buffers(c);
 	c->out_since = 0;
-	return worker_arm(c->s, c->fd, &c->registered, EPOLLIN);
+	return worker_arm(c->s, c->fd, &c->registered, c->awaits);
 }
 
 /*

@@ -95,6 +95,7 @@ conn_try(struct conn *c, uint32_t *events_out)
 		c->reset = n == -ECONNRESET;
 		n = plain_result(n);
 	}
+	c->awaits = *events_out;
 	if (n == -EAGAIN) {
 		return 0;
 	}

@@ -46,6 +46,9 @@ struct conn {
 	int in_error; /* sticks; negative errno or 0 */
 	int out_error;
 	bool reset; /* the peer broke the connection */
+	/* What the last attempt to read would have waited for: input, or room
+	 * for what TLS has to say first. */
+	uint32_t awaits;
 
 	int64_t deadline; /* of conn_set_deadline */
 	/* Since when a call waits, and how much had been moved by then;
@@ -96,7 +99,8 @@ conn_in_begin(struct conn *c)
 /* Exactly n octets from a plain socket, none beyond them; 0 or -errno. */
 int conn_read_direct(struct conn *c, void *to, size_t n) MUST_CHECK;
 
-/* For net/session.c: give back the buffers, arm for input; 0 or -errno. */
+/* For net/session.c: give back the buffers, arm for what the last attempt to
+ * read would have waited for; 0 or -errno. */
 int conn_rest(struct conn *c) MUST_CHECK;
 int64_t conn_idle_ms(const struct conn *c);
 int64_t conn_input_ms(const struct conn *c);

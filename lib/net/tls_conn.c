@@ -23,6 +23,23 @@
 #include "net/tls.h"
 #include "net/tls_priv.h"
 
+/* After a handshake, without text.  Two records of the longest kind fit. */
+enum { IDLE_OCTETS_MAX = 64 * 1024 };
+
+/* Why there is no TLS with a client, or no more of it. */
+static void
+log_failed(const struct conn *c, const char *why)
+{
+	char peer[ADDR_TEXT_SIZE];
+
+	if (c->s != NULL) {
+		LOG(LOG_INFO, "tls.failed", kv_hex("session", c->s->id),
+		    kv_str("protocol", c->s->proto->name),
+		    kv_str("peer", addr_text(&c->s->peer, peer)),
+		    kv_str("why", why != NULL ? why : ""));
+	}
+}
+
 /* ---- the BIO ---- */
 
 /* Octets moved; -1 to try again; 0 for every other error, which OpenSSL
@@ -38,19 +55,33 @@ bio_result(BIO *bio, ssize_t n, int retry)
 	return n > 0 ? (int)n : 0;
 }
 
+/*
+ * OpenSSL goes on as long as there are octets, and says nothing of records
+ * that bring none for us: a peer that sends KeyUpdates, each of which costs
+ * more to read than to send, would have the thread to itself.
+ */
 static int
 bio_read(BIO *bio, char *to, int n)
 {
-	return bio_result(bio,
-	    conn_sys_recv(BIO_get_data(bio), to, n > 0 ? (size_t)n : 0),
-	    BIO_FLAGS_READ);
+	struct tls *tls = BIO_get_data(bio);
+	ssize_t got = 0;
+
+	if (tls->c->tls == NULL || tls->idle < IDLE_OCTETS_MAX) {
+		got = conn_sys_recv(tls->c, to, n > 0 ? (size_t)n : 0);
+	} else {
+		log_failed(tls->c, "nothing but records without text");
+	}
+	tls->idle += got > 0 ? (size_t)got : 0;
+	return bio_result(bio, got, BIO_FLAGS_READ);
 }
 
 static int
 bio_write(BIO *bio, const char *p, int n)
 {
+	const struct tls *tls = BIO_get_data(bio);
+
 	return bio_result(bio,
-	    conn_sys_send(BIO_get_data(bio), p, n > 0 ? (size_t)n : 0, 0),
+	    conn_sys_send(tls->c, p, n > 0 ? (size_t)n : 0, 0),
 	    BIO_FLAGS_WRITE);
 }
 
@@ -115,7 +146,11 @@ tls_recv(struct tls *tls, void *to, size_t n, uint32_t *events_out)
 
 	ERR_clear_error();
 	rc = SSL_read_ex(tls->ssl, to, n, &got);
-	return rc == 1 ? (ssize_t)got : outcome(tls->ssl, rc, events_out);
+	if (rc == 1) {
+		tls->idle = 0;
+		return (ssize_t)got;
+	}
+	return outcome(tls->ssl, rc, events_out);
 }
 
 ssize_t
@@ -224,26 +259,12 @@ tls_new(struct conn *c)
 	tls->ssl = SSL_new(tls_context_ssl(context));
 	bio = BIO_new(bio_method());
 	ASSERT(tls->ssl != NULL && bio != NULL);
-	BIO_set_data(bio, c);
+	BIO_set_data(bio, tls);
 	BIO_set_init(bio, 1);
 	SSL_set_bio(tls->ssl, bio, bio);
 	SSL_set_app_data(tls->ssl, tls);
 	SSL_set_accept_state(tls->ssl);
 	return tls;
-}
-
-/* What the client could not agree to, or was not told in TLS at all. */
-static void
-log_failed(const struct conn *c, const char *why)
-{
-	char peer[ADDR_TEXT_SIZE];
-
-	if (c->s != NULL) {
-		LOG(LOG_INFO, "tls.failed", kv_hex("session", c->s->id),
-		    kv_str("protocol", c->s->proto->name),
-		    kv_str("peer", addr_text(&c->s->peer, peer)),
-		    kv_str("why", why != NULL ? why : ""));
-	}
 }
 
 int

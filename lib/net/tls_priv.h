@@ -61,6 +61,7 @@ struct tls {
 	SSL *ssl; /* its app data is this struct */
 	struct conn *c;
 	struct tls_context *context; /* a reference, during the handshake */
+	size_t idle; /* octets read since the last that were for us */
 };
 
 /* Call-backs of OpenSSL. */

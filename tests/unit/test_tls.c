@@ -3,9 +3,11 @@
 #include "unit.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -486,6 +488,83 @@ long_texts_pass_both_ways(void **state)
 	stop();
 }
 
+/* [RFC 8446 4.6.3] */
+static void
+rfc8446_4_6_3_keys_are_updated_within_limits(void **state)
+{
+	enum { FEW = 100, MANY = 100000 };
+	static const struct offer offer = {.version = TLS1_3_VERSION};
+	int sent = 0;
+	SSL *ssl;
+	int fd;
+
+	(void)state;
+	start();
+	fd = client();
+	ssl = handshake(fd, &offer);
+	assert_non_null(ssl);
+	/* Text in between: any number. */
+	for (unsigned round = 0; round < FEW; round++) {
+		for (unsigned i = 0; i < FEW; i++) {
+			assert_int_equal(
+			    SSL_key_update(ssl, SSL_KEY_UPDATE_NOT_REQUESTED),
+			    1);
+			assert_int_equal(SSL_do_handshake(ssl), 1);
+		}
+		say(ssl, "NOOP\r\n");
+		expect(ssl, "ok\r\n");
+	}
+	/* Nothing else: the connection ends. */
+	while (sent < MANY
+	       && SSL_key_update(ssl, SSL_KEY_UPDATE_NOT_REQUESTED) == 1
+	       && SSL_do_handshake(ssl) == 1) {
+		sent++;
+	}
+	assert_int_not_equal(sent, MANY);
+	wait_for_end(1);
+	SSL_free(ssl);
+	(void)close(fd);
+	stop();
+}
+
+static uint64_t
+turns(void)
+{
+	struct park_stats stats;
+
+	park_stats(&stats);
+	return stats.turns;
+}
+
+/* The server has to answer each before it reads on. [RFC 8446 4.6.3] */
+static void
+rfc8446_4_6_3_who_asks_for_keys_and_takes_none_costs_nothing(void **state)
+{
+	static const struct offer offer = {.version = TLS1_3_VERSION};
+	const struct timespec pause = {.tv_nsec = 200 * 1000000};
+	uint64_t before;
+	SSL *ssl;
+	int fd;
+
+	(void)state;
+	start();
+	fd = client();
+	ssl = handshake(fd, &offer);
+	assert_non_null(ssl);
+	assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+	while (SSL_key_update(ssl, SSL_KEY_UPDATE_REQUESTED) == 1
+	       && SSL_do_handshake(ssl) == 1) {
+	}
+	(void)nanosleep(&pause, NULL);
+	before = turns();
+	(void)nanosleep(&pause, NULL);
+	assert_in_range(turns() - before, 0, 10);
+	SSL_free(ssl);
+	(void)close(fd);
+	wait_for_end(1);
+	stop();
+}
+
 /* The handshake and a command, octet by octet. */
 static void
 a_handshake_may_come_by_octets(void **state)
@@ -618,6 +697,9 @@ main(void)
 	    cmocka_unit_test(channel_bindings_agree),
 	    cmocka_unit_test(rfc7301_3_2_only_our_protocol_is_agreed_on),
 	    cmocka_unit_test(long_texts_pass_both_ways),
+	    cmocka_unit_test(rfc8446_4_6_3_keys_are_updated_within_limits),
+	    cmocka_unit_test(
+		rfc8446_4_6_3_who_asks_for_keys_and_takes_none_costs_nothing),
 	    cmocka_unit_test(a_handshake_may_come_by_octets),
 	    cmocka_unit_test(a_new_certificate_is_for_new_connections),
 	    cmocka_unit_test(a_bad_file_leaves_the_certificate_in_use),
@@ -625,5 +707,6 @@ main(void)
 	};
 
 	log_init("test_tls", LOG_WARN);
+	(void)signal(SIGPIPE, SIG_IGN);
 	return cmocka_run_group_tests(tests, make_files, remove_files);
 }
