@@ -18,7 +18,7 @@
 #include "base/fail.h"
 
 enum {
-	OPENING_PIECE = 64 * 1024, /* octets read at first */
+	OPENING_PIECE = 16 * 1024, /* octets read at a time */
 	OPENING_MAX = 1024 * 1024, /* of a longer header: it is sent as it is */
 };
 
