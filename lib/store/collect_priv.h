@@ -57,12 +57,16 @@ int snapshots_remove(struct account *a, const struct snap_name *names, size_t n,
  * one. */
 int snapshots_thin(struct account *a, struct fail *f) MUST_CHECK;
 
-/* Files that a state names: live messages and graves. */
+/* Files that a state names, those of live messages and graves.  Borrows the
+ * view. */
 struct named;
 struct named *named_new(const struct view *v);
 void named_free(struct named **n);
 bool named_has(
     const struct named *n, uint64_t folder, uint64_t time, uint64_t random);
+/* A message of that size and sum: it has most likely the same octets. */
+const struct msg *named_twin(
+    const struct named *n, uint64_t size, uint32_t sum);
 
 /* Every message file there is; `each` returns false to stop. */
 struct found {

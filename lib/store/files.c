@@ -17,7 +17,8 @@ struct named_file {
 
 struct named {
 	struct named_file *file; /* sorted */
-	size_t n, cap;
+	const struct msg **msg;	 /* sorted by octets */
+	size_t n, cap, msg_cap;
 };
 
 static int
@@ -26,10 +27,24 @@ compare_files(const void *pa, const void *pb)
 	return memcmp(pa, pb, sizeof(struct named_file));
 }
 
+static int
+compare_octets(const void *pa, const void *pb)
+{
+	const struct msg *a = *(const struct msg *const *)pa;
+	const struct msg *b = *(const struct msg *const *)pb;
+
+	if (a->size != b->size) {
+		return a->size < b->size ? -1 : 1;
+	}
+	return (a->sum > b->sum) - (a->sum < b->sum);
+}
+
 static void
 named_add(struct named *n, const struct msg *m)
 {
 	n->file = xgrow(n->file, n->n, &n->cap, sizeof(*n->file));
+	n->msg = xgrow(n->msg, n->n, &n->msg_cap, sizeof(const struct msg *));
+	n->msg[n->n] = m;
 	n->file[n->n++] =
 	    (struct named_file){m->folder, m->placement[0], m->placement[1]};
 }
@@ -53,6 +68,7 @@ named_new(const struct view *v)
 	}
 	if (n->n != 0) {
 		qsort(n->file, n->n, sizeof(*n->file), compare_files);
+		qsort(n->msg, n->n, sizeof(const struct msg *), compare_octets);
 	}
 	return n;
 }
@@ -62,6 +78,7 @@ named_free(struct named **n)
 {
 	if (*n != NULL) {
 		free((*n)->file);
+		free((*n)->msg);
 		free(*n);
 		*n = NULL;
 	}
@@ -76,6 +93,18 @@ named_has(
 	return n->n != 0
 	       && bsearch(&key, n->file, n->n, sizeof(key), compare_files)
 		      != NULL;
+}
+
+const struct msg *
+named_twin(const struct named *n, uint64_t size, uint32_t sum)
+{
+	const struct msg like = {.size = size, .sum = sum};
+	const struct msg *key = &like;
+	const struct msg *const *twin =
+	    n->n != 0 ? bsearch(&key, n->msg, n->n, sizeof(key), compare_octets)
+		      : NULL;
+
+	return twin != NULL ? *twin : NULL;
 }
 
 /* ---- found ---- */

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/hash.h"
 #include "base/log.h"
@@ -253,6 +254,49 @@ is_whole(struct account *a, const struct found *file)
 	       && n == file->size && sum == file->sum;
 }
 
+/* Do the two files of `size` octets have the same? */
+static bool
+same_octets(struct account *a, const char *x, const char *y, uint64_t size)
+{
+	struct fs *fs = a->store->fs;
+	int fd[2] = {fs_open(fs, a->dir, x, O_RDONLY, 0),
+	    fs_open(fs, a->dir, y, O_RDONLY, 0)};
+	char *chunk = xmalloc(2 * READ_CHUNK);
+	bool same = fd[0] >= 0 && fd[1] >= 0;
+	uint64_t at = 0;
+
+	while (same && at < size) {
+		size_t want =
+		    size - at < READ_CHUNK ? (size_t)(size - at) : READ_CHUNK;
+
+		same = fs_pread(fs, fd[0], chunk, want, at) == (ssize_t)want
+		       && fs_pread(fs, fd[1], chunk + READ_CHUNK, want, at)
+			      == (ssize_t)want
+		       && memcmp(chunk, chunk + READ_CHUNK, want) == 0;
+		at += want;
+	}
+	free(chunk);
+	fs_close(fs, &fd[0]);
+	fs_close(fs, &fd[1]);
+	return same;
+}
+
+/* A delivery that came twice leaves a second file of what is there; below the
+ * floor no record can come for it any more. */
+static bool
+is_superfluous(const struct strays *s, const struct found *file)
+{
+	const struct msg *twin = named_twin(s->named, file->size, file->sum);
+	char path[PATH_SIZE];
+
+	if (twin == NULL
+	    || (int64_t)file->placement.time_ms >= s->view->floor_ms) {
+		return false;
+	}
+	msg_path(twin, path);
+	return same_octets(s->check->account, file->path, path, file->size);
+}
+
 static bool
 stray_file(void *arg, const struct found *file)
 {
@@ -269,10 +313,18 @@ stray_file(void *arg, const struct found *file)
 		return true;
 	}
 	bool whole = is_whole(a, file);
+	bool superfluous = whole && is_superfluous(s, file);
 
 	check_report(s->check, "%s: no record names it%s", file->path,
-	    whole ? "" : ", and it is not whole");
-	if (s->check->conf->repair && whole) {
+	    superfluous ? "; a message has the same octets"
+	    : whole	? ""
+			: ", and it is not whole");
+	if (!s->check->conf->repair) {
+		return true;
+	}
+	if (superfluous) {
+		(void)fs_unlink(a->store->fs, a->dir, file->path);
+	} else if (whole) {
 		s->rc = adopt(a, file, s->view, s->f);
 	}
 	return s->rc == 0;

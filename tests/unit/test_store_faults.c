@@ -788,6 +788,24 @@ a_file_without_a_record_goes_after_the_retention(void **state)
 	collect_in(*state, 9, 2, 2);
 }
 
+/* It is what a delivery that came twice may leave. */
+static void
+a_second_file_of_a_message_is_not_filed(void **state)
+{
+	struct fixture *x = *state;
+	char path[512];
+	struct stat st;
+
+	deliver_to(x, ALICE, "", "the same");
+	segment_path(x, path);
+	assert_int_equal(stat(path, &st), 0);
+	deliver_to(x, ALICE, "", "the same");
+	flip(path, st.st_size + 40);
+	fixture_reopen(x);
+	collect_in(x, 2, 2, 1);
+	assert_int_equal(files_in_inbox(x), 1);
+}
+
 static uint32_t
 inbox_uidvalidity(struct fixture *x)
 {
@@ -867,6 +885,9 @@ main(void)
 		fixture_end),
 	    cmocka_unit_test_setup_teardown(
 		a_file_without_a_record_goes_after_the_retention, fixture_begin,
+		fixture_end),
+	    cmocka_unit_test_setup_teardown(
+		a_second_file_of_a_message_is_not_filed, fixture_begin,
 		fixture_end),
 	    cmocka_unit_test_setup_teardown(
 		a_reader_of_a_restored_copy_tells_no_old_uids, fixture_begin,
