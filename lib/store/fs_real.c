@@ -52,14 +52,52 @@ result(int rc)
 }
 
 static int
-real_open(struct fs *fs, int dir, const char *path, int flags, unsigned mode)
+open_once(int dir, const char *path, int flags, unsigned mode)
 {
 	int fd;
 
 	do {
-		fd = openat(folder(fs, dir), path, flags | O_CLOEXEC, mode);
+		fd = openat(dir, path, flags | O_CLOEXEC, mode);
 	} while (fd < 0 && errno == EINTR);
 	return result(fd);
+}
+
+/* A file that is there can be read on a file system that is mounted read-only,
+ * whatever it is opened for; see write_after_all(). */
+static int
+real_open(struct fs *fs, int dir, const char *path, int flags, unsigned mode)
+{
+	int fd = open_once(folder(fs, dir), path, flags, mode);
+
+	if (fd == -EROFS && (flags & (O_ACCMODE | O_CREAT)) == O_RDWR) {
+		fd = open_once(
+		    folder(fs, dir), path, (flags & ~O_ACCMODE) | O_RDONLY, 0);
+	}
+	return fd;
+}
+
+/* Make a descriptor that was opened while the file system was read-only one
+ * to write to.  False, and errno: it still is. */
+static bool
+write_after_all(int fd)
+{
+	char path[40];
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0 || (flags & O_ACCMODE) != O_RDONLY) {
+		return false;
+	}
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	int new =
+	    open(path, (flags & O_APPEND) | O_RDWR | O_CLOEXEC | O_NOCTTY);
+
+	if (new < 0) {
+		return false;
+	}
+	int rc = dup3(new, fd, O_CLOEXEC);
+
+	(void)close(new);
+	return rc >= 0;
 }
 
 static int
@@ -114,7 +152,9 @@ real_writev(struct fs *fs, int fd, const struct iovec *v, int n)
 	(void)fs;
 	do {
 		rc = writev(fd, v, n);
-	} while (rc < 0 && errno == EINTR);
+	} while (
+	    rc < 0
+	    && (errno == EINTR || (errno == EBADF && write_after_all(fd))));
 	return rc < 0 ? -errno : rc;
 }
 
