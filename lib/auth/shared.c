@@ -117,12 +117,23 @@ map_file(int fd, const char *path, size_t size)
 	struct header *h;
 	struct stat st;
 
-	if (fstat(fd, &st) != 0
-	    || (st.st_size == 0 && ftruncate(fd, (off_t)whole) != 0)) {
+	if (fstat(fd, &st) != 0) {
 		return NULL;
 	}
 	if (st.st_size != 0 && (size_t)st.st_size != whole) {
 		(void)unlink(path);
+		return NULL;
+	}
+	/* With blocks of its own, now if they could not be had before: where
+	 * a full disk has none for a page that is written to, the process is
+	 * killed. */
+	int err = posix_fallocate(fd, 0, (off_t)whole);
+
+	if (err != 0) {
+		if (st.st_size == 0) {
+			(void)!ftruncate(fd, 0);
+		}
+		errno = err;
 		return NULL;
 	}
 	h = map(fd, whole);

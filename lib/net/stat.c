@@ -1,5 +1,6 @@
 #include "net/stat.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -337,6 +338,53 @@ serve_stat(void *arg)
 	}
 }
 
+/* Short enough whatever the length of the folder's path. */
+static void
+address_of(const char *name, struct sockaddr_un *sa)
+{
+	*sa = (struct sockaddr_un){.sun_family = AF_UNIX};
+	(void)snprintf(sa->sun_path, sizeof(sa->sun_path),
+	    "/proc/self/fd/%d/%.63s", stats.dir, name);
+}
+
+/* Of a program that was killed: nobody answers any more. */
+static void
+remove_if_dead(const char *name)
+{
+	struct sockaddr_un sa;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	address_of(name, &sa);
+	if (fd >= 0
+	    && connect(fd, (const struct sockaddr *)&sa, sizeof(sa)) != 0
+	    && errno == ECONNREFUSED) {
+		(void)unlinkat(stats.dir, name, 0);
+	}
+	if (fd >= 0) {
+		(void)close(fd);
+	}
+}
+
+/* A full disk may have no inode for ours but that of the one before us. */
+static void
+remove_dead(const char *dir)
+{
+	size_t len = strlen(stats.program);
+	DIR *d = opendir(dir);
+	const struct dirent *e;
+
+	/* `d` is this call's own. NOLINTNEXTLINE(concurrency-mt-unsafe) */
+	while (d != NULL && (e = readdir(d)) != NULL) {
+		if (strncmp(e->d_name, stats.program, len) == 0
+		    && e->d_name[len] == '.') {
+			remove_if_dead(e->d_name);
+		}
+	}
+	if (d != NULL) {
+		(void)closedir(d);
+	}
+}
+
 /* Process ids come back: a socket of that name is a dead process's. */
 static void
 bind_name(struct sockaddr_un *sa)
@@ -344,15 +392,13 @@ bind_name(struct sockaddr_un *sa)
 	(void)snprintf(stats.name, sizeof(stats.name), "%s.%d", stats.program,
 	    (int)getpid());
 	(void)unlinkat(stats.dir, stats.name, 0);
-	/* Short enough whatever the length of the folder's path. */
-	(void)snprintf(sa->sun_path, sizeof(sa->sun_path),
-	    "/proc/self/fd/%d/%s", stats.dir, stats.name);
+	address_of(stats.name, sa);
 }
 
 int
 stat_open(const char *dir, const char *program, struct fail *f)
 {
-	struct sockaddr_un sa = {.sun_family = AF_UNIX};
+	struct sockaddr_un sa;
 	mode_t mask;
 	int rc;
 
@@ -364,6 +410,7 @@ stat_open(const char *dir, const char *program, struct fail *f)
 		(void)fail_sys(f, "open %s", dir);
 		goto out;
 	}
+	remove_dead(dir);
 	bind_name(&sa);
 	mask = umask(0177);
 	rc = bind(stats.listener, (const struct sockaddr *)&sa, sizeof(sa));

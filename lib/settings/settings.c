@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "base/sv.h"
+#include "settings/rundir.h"
 
 static const struct conf_item items[] = {
 #define ITEM(section, key, kind, fallback, least, most, text)                  \
@@ -49,6 +50,13 @@ settings_path(const struct settings *set, const char *name, struct arena *arena)
 	if (name[0] == '/') {
 		return name;
 	}
+	if (strcmp(name, "run") == 0) {
+		return set->run;
+	}
+	if (strncmp(name, "run/", strlen("run/")) == 0) {
+		return arena_printf(
+		    arena, "%s/%s", set->run, name + strlen("run/"));
+	}
 	return arena_printf(arena, "%s/%s", set->home, name);
 }
 
@@ -65,6 +73,18 @@ absolute(const char *path, struct arena *arena, struct fail *f)
 		return NULL;
 	}
 	return arena_printf(arena, "%s/%s", cwd, path);
+}
+
+static const char *
+find_run(const char *home, struct arena *arena)
+{
+	char name[RUNDIR_SIZE];
+	struct fail f;
+
+	return arena_printf(arena, "%s/run",
+	    rundir_name(home, name, &f) == 0 && rundir_counts(home, name)
+		? name
+		: home);
 }
 
 static void
@@ -127,6 +147,7 @@ settings_load(const char *home, uint64_t port_offset, const char *const *sets,
 	if (out->home == NULL) {
 		return -1;
 	}
+	out->run = find_run(out->home, arena);
 	out->port_offset = port_offset;
 	if (conf_load(items, COUNT_OF(items), out,
 		settings_path(out, "postroom.conf", arena), sets, n_sets, arena,

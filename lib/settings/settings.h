@@ -21,6 +21,7 @@
 
 struct settings {
 	const char *home;     /* absolute */
+	const char *run;      /* HOME/run, or in memory: settings/rundir.h */
 	uint64_t port_offset; /* added to every port that is not 0 */
 
 #define STRING(section, key, fallback, text) const char *section##_##key;
@@ -52,6 +53,7 @@ const struct conf_item *settings_items(size_t *n_out);
 /* port + port_offset; 0 stays 0. */
 uint16_t settings_port(const struct settings *set, uint64_t port);
 
-/* HOME/name, in `arena`; an absolute name is returned as it is. */
+/* HOME/name, in `arena`, and what is in run/ where that is; an absolute name
+ * is returned as it is. */
 const char *settings_path(
     const struct settings *set, const char *name, struct arena *arena);

@@ -255,6 +255,9 @@ join(struct hint *h, const char *dir, struct fail *f)
 	if (h->dir < 0 || h->fd < 0) {
 		return fail_sys(f, "open %s", dir);
 	}
+	/* What a killed program left is removed first: a full disk may have
+	 * no inode but those. */
+	peers_unref(read_peers(h, &(struct timespec){0}));
 	(void)snprintf(h->name, sizeof(h->name), "%d.%016" PRIx64,
 	    (int)getpid(), random_u64());
 	/* Who finds the socket finds this; if it cannot be made, we hear of

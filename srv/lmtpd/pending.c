@@ -170,42 +170,37 @@ index_slots(void)
 	}
 }
 
-/* The file, locked as long as it is open; -1 if another process has it, or
- * the disk no room for it: then notes are kept in memory alone. */
 static int
 open_locked(const char *path, struct fail *f)
 {
 	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	int fd = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
 
-	p.fd = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
-	if (p.fd < 0) {
-		return fail_sys(f, "open %s", path);
-	}
-	if (fcntl(p.fd, F_OFD_SETLK, &lock) != 0) {
-		LOG(LOG_WARN, "pending.taken", kv_str("path", path));
-		(void)close(p.fd);
-		p.fd = -1;
-		return 0;
+	if (fd < 0) {
+		(void)fail_sys(f, "open %s", path);
+		return -1;
 	}
 	/* With blocks of its own: where a full disk has none for a page that
 	 * is written to, the process is killed. */
-	int err = posix_fallocate(p.fd, 0, sizeof(struct file));
+	int err = fcntl(fd, F_OFD_SETLK, &lock) != 0
+		      ? errno
+		      : posix_fallocate(fd, 0, sizeof(struct file));
 
 	if (err != 0) {
-		(void)fail_err(f, err, "room for %s", path);
-		LOG(LOG_WARN, "pending.room", kv_fail(f));
-		fail_clear(f);
-		(void)close(p.fd);
-		p.fd = -1;
+		(void)fail_err(f, err, "%s", path);
+		(void)close(fd);
+		return -1;
 	}
-	return 0;
+	return fd;
 }
 
 int
 pending_open(const char *path, struct fail *f)
 {
-	if (open_locked(path, f) != 0) {
-		return -1;
+	p.fd = open_locked(path, f);
+	if (p.fd < 0) {
+		LOG(LOG_WARN, "pending.memory", kv_fail(f));
+		fail_clear(f);
 	}
 	void *at = mmap(NULL, sizeof(struct file), PROT_READ | PROT_WRITE,
 	    p.fd >= 0 ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS, p.fd, 0);

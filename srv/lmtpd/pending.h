@@ -47,8 +47,9 @@ struct claim {
 };
 
 /*
- * Open the file, made if absent.  If another process has it, notes are kept
- * in memory only, with a warning in the log.
+ * Open the file, made if absent.  If that cannot be done, as when another
+ * process has it, or the disk no room for it, notes are kept in memory only,
+ * with a warning in the log.
  */
 int pending_open(const char *path, struct fail *f) MUST_CHECK;
 void pending_close(void);

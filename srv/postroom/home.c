@@ -12,18 +12,10 @@
 #include "net/tls.h"
 #include "net/user.h"
 
-enum { ID_NONE = -1 };
-
-/* Whom the parts belong to; ID_NONE leaves things as they are. */
-struct owners {
-	uid_t user;  /* of the store */
-	gid_t group; /* of what both users read */
-};
-
-static struct owners
-find_owners(const struct settings *set)
+struct owners
+home_owners(const struct settings *set)
 {
-	struct owners o = {(uid_t)ID_NONE, (gid_t)ID_NONE};
+	struct owners o = {(uid_t)HOME_KEEP, (gid_t)HOME_KEEP};
 	struct user user;
 
 	if (user_find(set, false, &user)) {
@@ -42,17 +34,17 @@ home_make(const char *home, struct fail *f)
 	return 0;
 }
 
-static int
-make_dir(
-    const char *path, unsigned mode, uid_t user, gid_t group, struct fail *f)
+int
+home_make_dir(const struct home_dir *d, struct fail *f)
 {
-	if (mkdir(path, 0700) != 0) {
-		return errno == EEXIST ? 0 : fail_sys(f, "make %s", path);
+	if (mkdir(d->path, 0700) != 0) {
+		return errno == EEXIST ? 0 : fail_sys(f, "make %s", d->path);
 	}
-	if (chown(path, user, group) != 0 || chmod(path, mode) != 0) {
-		return fail_sys(f, "set the rights of %s", path);
+	if (chown(d->path, d->user, d->group) != 0
+	    || chmod(d->path, d->mode) != 0) {
+		return fail_sys(f, "set the rights of %s", d->path);
 	}
-	LOG(LOG_INFO, "home.make", kv_str("path", path));
+	LOG(LOG_INFO, "home.make", kv_str("path", d->path));
 	return 0;
 }
 
@@ -97,8 +89,8 @@ make_certificate(
 	    != 0) {
 		return -1;
 	}
-	if (o->group != (gid_t)ID_NONE
-	    && (chown(set->tls_key, (uid_t)ID_NONE, o->group) != 0
+	if (o->group != (gid_t)HOME_KEEP
+	    && (chown(set->tls_key, (uid_t)HOME_KEEP, o->group) != 0
 		|| chmod(set->tls_key, 0640) != 0)) {
 		return fail_sys(f, "set the rights of %s", set->tls_key);
 	}
@@ -110,28 +102,18 @@ make_certificate(
 int
 home_prepare(const struct settings *set, struct arena *arena, struct fail *f)
 {
-	struct owners o = find_owners(set);
-	const struct {
-		const char *path;
-		unsigned mode;
-		uid_t user;
-		gid_t group;
-	} dirs[] = {
+	struct owners o = home_owners(set);
+	const uid_t keep = (uid_t)HOME_KEEP;
+	const struct home_dir dirs[] = {
 	    {set->directory_path, 0700, o.user, o.group},
 	    {set->store_path, 0700, o.user, o.group},
-	    {settings_path(set, "queue", arena), 0770, (uid_t)ID_NONE, o.group},
-	    {settings_path(set, "tls", arena), 0750, (uid_t)ID_NONE, o.group},
-	    {set->tls_names, 0750, (uid_t)ID_NONE, o.group},
-	    {settings_path(set, "run", arena), 0750, o.user, o.group},
-	    {set->smtp_spool, 0770, o.user, o.group},
-	    {settings_path(set, "run/hint", arena), 0700, o.user, o.group},
-	    {settings_path(set, "run/stat", arena), 0770, o.user, o.group},
+	    {settings_path(set, "queue", arena), 0770, keep, o.group},
+	    {settings_path(set, "tls", arena), 0750, keep, o.group},
+	    {set->tls_names, 0750, keep, o.group},
 	};
 
 	for (size_t i = 0; i < COUNT_OF(dirs); i++) {
-		if (make_dir(dirs[i].path, dirs[i].mode, dirs[i].user,
-			dirs[i].group, f)
-		    != 0) {
+		if (home_make_dir(&dirs[i], f) != 0) {
 			return -1;
 		}
 	}
@@ -142,23 +124,24 @@ home_prepare(const struct settings *set, struct arena *arena, struct fail *f)
 	return make_certificate(set, &o, f);
 }
 
+/* Of the folder itself: to make a file would take room. */
 int
-home_lock(const struct settings *set, struct arena *arena, int *fd_out,
-    struct fail *f)
+home_lock(const char *home, int *fd_out, struct fail *f)
 {
-	const char *path = settings_path(set, "run/postroom.lock", arena);
-	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	int fd = open(home, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd < 0) {
-		return fail_sys(f, "open %s", path);
+		return fail_sys(f, "open %s", home);
 	}
 	if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-		(void)close(fd);
 		if (errno == EWOULDBLOCK) {
-			return fail_set(f, FAIL_EXISTS,
-			    "another postroom runs on %s", set->home);
+			(void)fail_set(f, FAIL_EXISTS,
+			    "another postroom runs on %s", home);
+		} else {
+			(void)fail_sys(f, "lock %s", home);
 		}
-		return fail_sys(f, "lock %s", path);
+		(void)close(fd);
+		return -1;
 	}
 	*fd_out = fd;
 	return 0;

@@ -25,6 +25,7 @@
 #include "postroom/child.h"
 #include "postroom/home.h"
 #include "postroom/monitor.h"
+#include "postroom/room.h"
 #include "settings/options.h"
 #include "settings/settings.h"
 
@@ -177,6 +178,14 @@ run_programs(const struct settings *set, const struct options *opt,
 	return monitor_run(children, COUNT_OF(programs), &conf, f);
 }
 
+static int
+load(const struct options *opt, struct settings *set, struct arena *arena,
+    struct fail *f)
+{
+	return settings_load(
+	    opt->home, opt->port_offset, opt->sets, opt->n_sets, set, arena, f);
+}
+
 /* The home directory with all that a first start makes. */
 static int
 prepare(const struct options *opt, struct settings *set, struct arena *arena,
@@ -184,16 +193,34 @@ prepare(const struct options *opt, struct settings *set, struct arena *arena,
 {
 	enum log_level level = LOG_INFO;
 
-	if (home_make(opt->home, f) != 0
-	    || settings_load(opt->home, opt->port_offset, opt->sets,
-		   opt->n_sets, set, arena, f)
-		   != 0) {
+	if (home_make(opt->home, f) != 0 || load(opt, set, arena, f) != 0) {
 		return -1;
 	}
 	if (log_level_parse(sv_cstr(set->log_level), &level)) {
 		log_level_set(level);
 	}
 	return home_prepare(set, arena, f);
+}
+
+/* run/, in memory if the disk takes nothing. */
+static int
+prepare_run(const struct options *opt, struct settings *set,
+    struct arena *arena, struct fail *f)
+{
+	if (room_make(set, arena, f) == 0) {
+		return 0;
+	}
+	if (!room_lacks(f)) {
+		return -1;
+	}
+	LOG(LOG_WARN, "run.memory", kv_fail(f));
+	fail_clear(f);
+	if (room_use_memory(opt->home, f) != 0 || load(opt, set, arena, f) != 0
+	    || room_make(set, arena, f) != 0) {
+		return -1;
+	}
+	LOG(LOG_WARN, "run.memory", kv_str("path", set->run));
+	return 0;
 }
 
 /* Without users of their own the programs are kept apart by Landlock alone. */
@@ -225,12 +252,19 @@ serve(const struct options *opt, struct arena *arena, struct fail *f)
 	int lock = -1;
 	int rc;
 
-	if (prepare(opt, &set, arena, f) != 0
-	    || home_lock(&set, arena, &lock, f) != 0) {
+	if (home_make(opt->home, f) != 0
+	    || home_lock(opt->home, &lock, f) != 0) {
 		return -1;
 	}
-	tell_of_users(&set);
-	rc = run_programs(&set, opt, arena, f);
+	room_leave_memory(opt->home);
+	rc = prepare(opt, &set, arena, f) == 0
+		 ? prepare_run(opt, &set, arena, f)
+		 : -1;
+	if (rc == 0) {
+		tell_of_users(&set);
+		rc = run_programs(&set, opt, arena, f);
+		room_leave_memory(opt->home);
+	}
 	(void)close(lock);
 	return rc;
 }
@@ -266,16 +300,19 @@ run(int argc, char **argv, struct arena *arena, struct fail *f)
 		return EX_USAGE;
 	}
 	if (opt.show_config) {
-		if (settings_load(opt.home, opt.port_offset, opt.sets,
-			opt.n_sets, &set, arena, f)
-		    != 0) {
+		if (load(&opt, &set, arena, f) != 0) {
 			return EX_CONFIG;
 		}
 		settings_show(&set, stdout);
 		return EX_OK;
 	}
-	rc = strcmp(argv[1], "serve") == 0 ? serve(&opt, arena, f)
-					   : prepare(&opt, &set, arena, f);
+	if (strcmp(argv[1], "serve") == 0) {
+		rc = serve(&opt, arena, f);
+	} else {
+		rc = prepare(&opt, &set, arena, f) == 0
+			 ? room_make(&set, arena, f)
+			 : -1;
+	}
 	if (rc != 0) {
 		return f->kind == FAIL_SYNTAX ? EX_CONFIG : EXIT_FAILURE;
 	}

@@ -66,7 +66,7 @@ start(const struct settings *set, struct fail *f)
 
 	smtpd.set = set;
 	(void)snprintf(
-	    handover_path, sizeof(handover_path), "%s/run/handover", set->home);
+	    handover_path, sizeof(handover_path), "%s/handover", set->run);
 	smtpd.handover = handover_path;
 	set_limits(set);
 	set_receivers(set);

@@ -1,7 +1,9 @@
 """Too much of everything: each limit is met by an answer, not by harm."""
 import os
 import resource
+import shutil
 import subprocess
+import time
 
 import pytest
 
@@ -237,7 +239,7 @@ def small_disk(tmp_path):
     """A file system of its own with a few megabytes."""
     mount = tmp_path / "disk"
     mount.mkdir()
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "none",
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m,nr_inodes=2000", "none",
                            str(mount)], capture_output=True, check=False)
     if done.returncode != 0:
         pytest.skip("no right to mount")
@@ -253,6 +255,45 @@ def fill(path):
                 f.flush()
         except OSError:
             pass
+
+
+def take_all_inodes(folder):
+    folder.mkdir()
+    try:
+        for n in range(100_000):
+            (folder / str(n)).touch()
+    except OSError:
+        return
+    raise AssertionError("there is always an inode")
+
+
+class Taken:
+    """What may be wanting on a disk when a server starts on it."""
+
+    def __init__(self, disk):
+        self.disk = disk
+        self.filler = disk / "filler"
+
+    def blocks(self):
+        fill(self.filler)
+        self.give_back = lambda: os.unlink(self.filler)
+
+    def inodes(self):
+        take_all_inodes(self.filler)
+        self.give_back = lambda: shutil.rmtree(self.filler)
+
+    def writing(self):
+        def remount(how):
+            # What was removed just now may keep it busy.
+            end = time.monotonic() + 20
+            while subprocess.run(
+                    ["mount", "-o", f"remount,{how}", str(self.disk)],
+                    check=False).returncode != 0:
+                assert time.monotonic() < end, "the disk stays busy"
+                time.sleep(0.05)
+
+        remount("ro")
+        self.give_back = lambda: remount("rw")
 
 
 def refused_for_now(c, account, message):
@@ -341,3 +382,95 @@ def test_a_full_disk(make_server, small_disk, what):
         assert subjects[-2:] == ["after", "big"]
         assert c.ok("STATUS box (MESSAGES)").one("STATUS")[1] == in_box
     server.msadm("account", "check", account.address)
+
+
+@root_only
+@pytest.mark.parametrize("before", ["stopped", "killed", "rebooted"])
+@pytest.mark.parametrize("what", ["blocks", "inodes", "writing"])
+def test_started_on_a_disk_that_takes_nothing(make_server, small_disk, what,
+                                              before):
+    """Everything starts and reads, and changes when it is over."""
+    server = make_server(start=False)
+    server.home = str(small_disk / "home")
+    server.start()
+    account = server.add_account()
+    server.deliver(mail.make("before"), account)
+    with server.imap(account) as c:
+        c.ok("SELECT INBOX")
+    if before == "killed":
+        server.kill_all()
+    else:
+        server.stop()
+    if before == "rebooted":
+        shutil.rmtree(small_disk / "home" / "run")
+    taken = Taken(small_disk)
+    getattr(taken, what)()
+    server.start()
+
+    reads_on(server, account, "before")
+    with server.lmtp() as lmtp:
+        refused_for_now(lmtp, account, mail.make("big", "x" * 70_000 + "\r\n"))
+    with server.imap(account) as c:
+        said = c.append("INBOX", mail.make("big", "x" * 70_000 + "\r\n"))
+        assert said.status == "NO", said
+    for program in PROGRAMS:
+        server.sessions(program)
+        server.kill(program)
+    reads_on(server, account, "before")
+
+    taken.give_back()
+    # The directory is looked at once a second.
+    end = time.monotonic() + 20
+    while True:
+        with server.lmtp() as lmtp:
+            [reply] = lmtp.send_mail("a@example.net", [account.address],
+                                     mail.make("after"))
+        if reply.code == 250:
+            break
+        assert reply.code // 100 == 4 and time.monotonic() < end, reply
+    with server.imap(account) as c:
+        assert c.ok("SELECT INBOX").one("EXISTS")[0] == 2
+        c.ok("STORE 1 +FLAGS.SILENT (\\Deleted)")
+        c.ok("EXPUNGE")
+    server.msadm("account", "set", account.address, "--quota", "1G")
+    server.restart()
+    assert os.path.exists(os.path.join(server.home, "run/handover"))
+    server.msadm("account", "check", account.address)
+
+
+def reads_on(server, account, subject):
+    with server.imap(account) as c:
+        c.ok("SELECT INBOX")
+        data = c.ok("FETCH 1 BODY.PEEK[]").fetch()[1]["BODY[]"]
+        assert mail.parse(data)["Subject"] == subject
+    with server.pop3(account) as c:
+        assert f"Subject: {subject}".encode() in c.retr(1)
+        c.ok("QUIT")
+
+
+@root_only
+def test_a_folder_in_memory_that_is_somebody_elses(make_server, small_disk):
+    """Anybody can make one of that name: nothing is put there."""
+    server = make_server(start=False)
+    server.home = str(small_disk / "home")
+    server.start()
+    server.stop()
+    fill(small_disk / "filler")
+    home = os.stat(server.home)
+    name = f"/dev/shm/postroom-{home.st_dev:x}-{home.st_ino:x}"
+    os.mkdir(name, 0o755)
+    try:
+        os.chown(name, 4711, 4711)
+        done = subprocess.run(server.argv("postroom", "serve"), check=False,
+                              capture_output=True, text=True, timeout=60)
+        assert done.returncode == 1
+        assert done.stderr.splitlines()[-1] == (
+            f"postroom: {name} is there and is somebody else's")
+        os.chown(name, 0, 0)
+        os.chmod(name, 0o777)
+        done = subprocess.run(server.argv("postroom", "serve"), check=False,
+                              capture_output=True, text=True, timeout=60)
+        assert done.returncode == 1
+        assert os.listdir(name) == []
+    finally:
+        os.rmdir(name)
