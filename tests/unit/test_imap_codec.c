@@ -522,6 +522,7 @@ rfc3501_4_3_strings_are_quoted_or_literal(void **state)
 	    {{"\xff", 1}, "{1}\r\n\xff", "{1}\r\n\xff"},
 	    {{"NIL", 3}, "\"NIL\"", "\"NIL\""},
 	    {{"a]", 2}, "\"a]\"", "\"a]\""},
+	    {{"3}", 2}, "\"3}\"", "\"3}\""},
 	};
 	struct buf b = {0};
 
