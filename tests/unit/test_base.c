@@ -209,6 +209,9 @@ conf_errors_name_line_and_expectation(void **state)
 	    {"smtp {\n on = yes\n", ":3:", "expected }"},
 	    {"smtp {\n # }\n", ":3:", "expected }"},
 	    {"smtp {\n } }\n", ":2:", "closing brace"},
+	    /* The parser's own notation of a path, in no section. */
+	    {"\nsmtp|on = yes\n", ":2:", "outside"},
+	    {"store {\nsmtp|on = yes\n}", ":2:", "sub-section"},
 	};
 	struct arena a = {.head = NULL};
 	struct sample s;
