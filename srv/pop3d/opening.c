@@ -1,5 +1,6 @@
 #include "pop3d/opening.h"
 
+#include <string.h>
 #include <sys/stat.h>
 
 #include "base/block.h"
@@ -9,47 +10,14 @@
 #include "mail/downgrade.h"
 #include "mail/header.h"
 
-/* Append octets from place `at` on, at most `most`. */
-static int
-read_some(int fd, uint64_t at, size_t most, struct buf *to, struct fail *f)
-{
-	char *room = buf_reserve(to, most);
-	ssize_t n;
-
-	ASSERT(room != NULL);
-	n = block_pread(fd, room, most, at);
-	if (n < 0) {
-		return fail_err(f, (int)-n, "read message");
-	}
-	if (n == 0) {
-		return fail_set(f, FAIL_CORRUPT, "message is cut short");
-	}
-	to->len += (size_t)n;
-	return 0;
-}
-
-int
-opening_next(
-    int fd, uint64_t size, struct opened *to, struct buf *piece, struct fail *f)
-{
-	size_t want = size - to->at < OPENING_PIECE ? (size_t)(size - to->at)
-						    : OPENING_PIECE;
-
-	buf_clear(piece);
-	if (read_some(fd, to->at, want, piece, f) != 0) {
-		return -1;
-	}
-	to->at += piece->len;
-	to->sum = crc32c(to->sum, piece->data, piece->len);
-	return 0;
-}
-
 /* A file of another size is not what was stored, and no part of it is sent. */
-static int
-check_size(int fd, uint64_t size, struct fail *f)
+int
+opening_begin(
+    struct opening *o, int fd, uint64_t size, bool ascii, struct fail *f)
 {
 	struct stat st;
 
+	*o = (struct opening){.fd = fd, .size = size, .header = ascii};
 	if (fstat(fd, &st) != 0) {
 		return fail_sys(f, "a message file");
 	}
@@ -60,57 +28,143 @@ check_size(int fd, uint64_t size, struct fail *f)
 		       (long long)st.st_size, (unsigned long long)size);
 }
 
-static int
-read_up_to(int fd, uint64_t want, struct buf *to, struct fail *f)
+void
+opening_end(struct opening *o)
 {
-	while (to->len < want) {
-		if (read_some(fd, to->len, (size_t)want - to->len, to, f)
-		    != 0) {
-			return -1;
-		}
+	buf_deinit(&o->held);
+}
+
+static bool
+is_all_read(const struct opening *o)
+{
+	return o->at == o->size;
+}
+
+/* Append the next octets of the file. */
+static int
+read_some(struct opening *o, struct buf *to, struct fail *f)
+{
+	uint64_t left = o->size - o->at;
+	size_t most = left < OPENING_PIECE ? (size_t)left : OPENING_PIECE;
+	char *room = buf_reserve(to, most);
+	ssize_t n;
+
+	ASSERT(room != NULL);
+	n = block_pread(o->fd, room, most, o->at);
+	if (n < 0) {
+		return fail_err(f, (int)-n, "read message");
 	}
+	if (n == 0) {
+		return fail_set(f, FAIL_CORRUPT, "message is cut short");
+	}
+	o->at += (uint64_t)n;
+	o->sum = crc32c(o->sum, room, (size_t)n);
+	to->len += (size_t)n;
 	return 0;
 }
 
-/* Octets of the header with its empty line; 0 if it may go on behind what was
- * read. */
+/* ---- the header ---- */
+
+/* Octets of whole fields that `text` begins with; *ended_out: and the header
+ * ends there. */
 static size_t
-whole_header(struct sv text, bool all)
+whole_fields(struct sv text, bool all, bool *ended_out)
 {
 	struct header_field field;
 	struct header_iter it;
+	size_t last = 0;
 
 	header_iter_init(&it, text);
 	while (header_next(&it, &field)) {
+		last = (size_t)(field.raw.p - text.p);
 	}
-	return it.blank > 0 || all ? it.at + it.blank : 0;
+	*ended_out = it.blank > 0 || all;
+	return *ended_out ? it.at + it.blank : last;
+}
+
+/* Where in `text` the field ends that has begun before it; all of `text` but
+ * a last LF, behind which it may go on, if that does not show yet. */
+static size_t
+rest_of_field(struct sv text, bool all, bool *ended_out)
+{
+	size_t at = 0;
+	ptrdiff_t lf;
+
+	*ended_out = false;
+	while ((lf = sv_chr(sv_from(text, at), '\n')) >= 0) {
+		at += (size_t)lf + 1;
+		if (at == text.len) {
+			return all ? at : at - 1;
+		}
+		if (text.p[at] != ' ' && text.p[at] != '\t') {
+			*ended_out = true;
+			return at;
+		}
+	}
+	return text.len;
+}
+
+static void
+add_masked(struct sv text, struct buf *to)
+{
+	for (size_t i = 0; i < text.len; i++) {
+		char c = text.p[i];
+
+		buf_add_char(to, (char)((unsigned char)c < 0x80 ? c : '?'));
+	}
+}
+
+/* Take what is certain out of what is held: octets taken. */
+static size_t
+take_header(struct opening *o, struct sv text, struct buf *piece)
+{
+	bool ended;
+	size_t n;
+
+	if (!o->inside) {
+		n = whole_fields(text, is_all_read(o), &ended);
+		if (n > 0 || text.len < OPENING_FIELD_MAX) {
+			downgrade_header(sv_sub(text, 0, n), piece);
+			o->header = !ended;
+			return n;
+		}
+		o->inside = true;
+	}
+	n = rest_of_field(text, is_all_read(o), &ended);
+	add_masked(sv_sub(text, 0, n), piece);
+	o->inside = !ended;
+	return n;
+}
+
+static void
+keep_from(struct buf *b, size_t at)
+{
+	memmove(b->data, b->data + at, b->len - at);
+	b->len -= at;
 }
 
 int
-opening_read(int fd, uint64_t size, bool ascii, struct buf *out,
-    struct opened *to, struct fail *f)
+opening_next(struct opening *o, struct buf *piece, struct fail *f)
 {
-	uint64_t want = size < OPENING_PIECE ? size : OPENING_PIECE;
-	struct buf made = {.data = NULL};
-	size_t header = 0;
-
-	if (check_size(fd, size, f) != 0 || read_up_to(fd, want, out, f) != 0) {
-		return -1;
-	}
-	while (ascii && (header = whole_header(buf_sv(out), want == size)) == 0
-	       && want < OPENING_MAX) {
-		want = size - want < want ? size : 2 * want;
-		if (read_up_to(fd, want, out, f) != 0) {
+	buf_clear(piece);
+	while (piece->len == 0) {
+		if (is_all_read(o) && o->held.len == 0) {
+			return 0;
+		}
+		if (!o->header) {
+			return read_some(o, piece, f) == 0 ? 1 : -1;
+		}
+		if (!is_all_read(o) && read_some(o, &o->held, f) != 0) {
 			return -1;
 		}
+		size_t n = take_header(o, buf_sv(&o->held), piece);
+
+		if (!o->header) { /* the rest is body */
+			buf_add_sv(piece, sv_from(buf_sv(&o->held), n));
+			buf_deinit(&o->held);
+		} else if (n > 0) {
+			keep_from(&o->held, n);
+		}
 	}
-	*to = (struct opened){out->len, crc32c(0, out->data, out->len)};
-	if (utf8_is_ascii(sv_sub(buf_sv(out), 0, header))) {
-		return 0;
-	}
-	downgrade_header(sv_sub(buf_sv(out), 0, header), &made);
-	buf_add_sv(&made, sv_from(buf_sv(out), header));
-	buf_deinit(out);
-	*out = made;
-	return 0;
+	return 1;
 }

@@ -1,10 +1,13 @@
 /*
- * opening: how a message begins on the wire of POP3.
+ * opening: the octets of a message as they are sent, piece by piece.
  *
  * A client that did not ask for UTF-8 may not be sent any in a header
  * [RFC 6856 2.1]: it gets the header in ASCII (mail/downgrade.h), never a
  * refusal, over which clients get stuck.  RETR, TOP and the sizes that LIST
- * tells begin with this, so that they agree.
+ * tells come from here, so that they agree.
+ *
+ * A header of any length passes through in pieces of whole fields.  Of a
+ * field too long to be held, what is not ASCII becomes '?'.
  *
  * Threads: session-owned.
  */
@@ -18,25 +21,28 @@
 #include "base/fail.h"
 
 enum {
-	OPENING_PIECE = 16 * 1024, /* octets read at a time */
-	OPENING_MAX = 1024 * 1024, /* of a longer header: it is sent as it is */
+	OPENING_PIECE = 16 * 1024,	 /* octets read at a time */
+	OPENING_FIELD_MAX = 1024 * 1024, /* of a field that is held */
 };
 
-/* How far a file was read. */
-struct opened {
-	uint64_t at;
-	uint32_t sum; /* CRC-32C of the octets before, as they stand there */
+/* A file being read.  Begun by opening_begin(). */
+struct opening {
+	int fd; /* borrowed */
+	uint64_t size;
+	uint64_t at;  /* octets that were read, */
+	uint32_t sum; /* and their CRC-32C as they stand there */
+	bool header;  /* what comes is header, to be made ASCII */
+	bool inside;  /* and goes on with a field that was too long */
+	struct buf held;
 };
 
-/*
- * Read the first octets of a file of `size` octets: the header, and what of
- * the body comes with it.  `ascii`: in ASCII.  *to says how many octets of
- * the file they stand for.  FAIL_CORRUPT: cut short; FAIL_TEMP.
- */
-int opening_read(int fd, uint64_t size, bool ascii, struct buf *out,
-    struct opened *to, struct fail *f) MUST_CHECK;
-
-/* The next octets of the file, as they stand, in place of those in `piece`;
- * *to moves on.  The same failures. */
-int opening_next(int fd, uint64_t size, struct opened *to, struct buf *piece,
+/* FAIL_CORRUPT: the file has another size than `size`; FAIL_TEMP. */
+int opening_begin(struct opening *o, int fd, uint64_t size, bool ascii,
     struct fail *f) MUST_CHECK;
+
+/* The next octets to send, in place of those in `piece`: 1; 0 behind the
+ * last; or -1: FAIL_CORRUPT, cut short; FAIL_TEMP. */
+int opening_next(
+    struct opening *o, struct buf *piece, struct fail *f) MUST_CHECK;
+
+void opening_end(struct opening *o);

@@ -26,9 +26,9 @@ struct outgoing {
 	struct pop3_session *s;
 	const struct msg *msg;
 	int fd;
+	struct opening in;
 	struct buf piece;
-	struct opened in; /* what was read */
-	struct sv text;	  /* of the piece: not yet sent */
+	struct sv text; /* of the piece: not yet sent */
 };
 
 static int
@@ -44,36 +44,41 @@ send_text(struct outgoing *o, struct pop3_dots *dots)
 	return 0;
 }
 
+static void
+log_damaged(const struct outgoing *o, const struct fail *f)
+{
+	LOG(LOG_ERROR, "message.damaged", kv_hex("session", o->s->s.id),
+	    kv_u64("uid", o->msg->uid), kv_fail(f));
+}
+
 /*
- * Send what was read and the rest.  Once the answer has begun there is no way
+ * Send the piece that was read, if there are `more`, and the rest.  Once the answer has begun there is no way
  * to take it back: the connection ends without the dot, so that no client
  * takes a part for the whole.
  */
 static void
-send_all(struct outgoing *o, const struct pop3_cmd *cmd)
+send_all(struct outgoing *o, const struct pop3_cmd *cmd, int more)
 {
 	struct pop3_dots dots;
 	struct fail f;
 
 	pop3_dots_init(&dots, cmd->verb == POP3_TOP, cmd->lines);
 	pop3_say_ok(o->s, "Message follows");
-	for (;;) {
+	while (more > 0) {
+		o->text = buf_sv(&o->piece);
 		if (send_text(o, &dots) != 0) {
 			return;
 		}
-		if (dots.done || o->in.at == o->msg->size) {
+		if (dots.done) {
 			break;
 		}
 		park_yield(&o->s->s);
-		if (opening_next(o->fd, o->msg->size, &o->in, &o->piece, &f)
-		    != 0) {
-			LOG(LOG_ERROR, "message.damaged",
-			    kv_hex("session", o->s->s.id),
-			    kv_u64("uid", o->msg->uid), kv_fail(&f));
-			o->s->closing = true;
-			return;
-		}
-		o->text = buf_sv(&o->piece);
+		more = opening_next(&o->in, &o->piece, &f);
+	}
+	if (more < 0) {
+		log_damaged(o, &f);
+		o->s->closing = true;
+		return;
 	}
 	/* What is damaged was sent as it is: it is more than nothing, and a
 	 * refusal would stop most clients short of all other mail. */
@@ -88,17 +93,19 @@ static void
 send_message(struct outgoing *o, const struct pop3_cmd *cmd)
 {
 	struct fail f;
+	int more = opening_begin(
+	    &o->in, o->fd, o->msg->size, pop3_wants_ascii(o->s), &f);
 
-	if (opening_read(o->fd, o->msg->size, pop3_wants_ascii(o->s), &o->piece,
-		&o->in, &f)
-	    != 0) {
-		LOG(LOG_ERROR, "message.damaged", kv_hex("session", o->s->s.id),
-		    kv_u64("uid", o->msg->uid), kv_fail(&f));
+	if (more == 0) {
+		more = opening_next(&o->in, &o->piece, &f);
+	}
+	if (more < 0) {
+		log_damaged(o, &f);
 		pop3_say_err(o->s, pop3_fail_text(f.kind, false));
 	} else {
-		o->text = buf_sv(&o->piece);
-		send_all(o, cmd);
+		send_all(o, cmd, more);
 	}
+	opening_end(&o->in);
 	buf_deinit(&o->piece);
 }
 

@@ -56,22 +56,23 @@ count(const struct sizer *s, int fd, const struct msg *msg, uint64_t *out,
 {
 	struct pop3_count n = {0};
 	struct buf piece = {.data = NULL};
-	struct opened in = {0};
+	struct opening in;
 	uint64_t sent = 0;
-	int rc = opening_read(fd, msg->size, s->ascii, &piece, &in, f);
+	int more = opening_begin(&in, fd, msg->size, s->ascii, f);
 
-	while (rc == 0) {
-		pop3_count_add(&n, buf_sv(&piece));
-		sent += piece.len;
-		if (in.at == msg->size) {
-			(void)msg_is_intact(s->account, msg, in.sum);
-			break;
+	if (more == 0) {
+		while ((more = opening_next(&in, &piece, f)) > 0) {
+			pop3_count_add(&n, buf_sv(&piece));
+			sent += piece.len;
 		}
-		rc = opening_next(fd, msg->size, &in, &piece, f);
+	}
+	if (more == 0) {
+		(void)msg_is_intact(s->account, msg, in.sum);
 	}
 	*out = pop3_wire_size(&n, sent);
+	opening_end(&in);
 	buf_deinit(&piece);
-	return rc;
+	return more;
 }
 
 int

@@ -259,16 +259,34 @@ def test_rfc6856_2_1_utf8_header_becomes_ascii_without_utf8(server, account):
     assert c.ok("LIST 1") == b"1 %d" % len(got)
 
 
-@pytest.mark.parametrize("size", [70_000, 300_000, 2_000_000])
-def test_rfc6856_2_1_long_headers_become_ascii_too(server, account, size):
-    """Up to 1 MiB; one that is longer is sent as it is."""
+@pytest.mark.parametrize("size", [0, 16_300, 70_000, 300_000, 2_000_000])
+@pytest.mark.parametrize("end", [b"", b"\r\n", b"\r\nx\r\n"])
+def test_rfc6856_2_1_long_headers_become_ascii_too(server, account, size, end):
     line = b"X-Filler: " + 90 * b"a" + b"\r\n"
-    data = (size // len(line)) * line + "Subject: grün\r\n\r\nx\r\n".encode()
+    data = ((size // len(line)) * line + "Subject: grün\r\n".encode()
+            + 17 * line + "Comments: grün\r\n".encode() + end)
     server.deliver(data, account)
     c = server.pop3(account)
     got = c.retr(1)
-    assert got.isascii() == (size < 1 << 20)
-    assert got.count(line) == size // len(line)
+    assert got.isascii()
+    assert got.count(line) == size // len(line) + 17
+    assert mail.parse(got)["Subject"] == "grün"
+    assert mail.parse(got)["Comments"] == "grün"
+    assert got.endswith(b"\r\n" + end)
+    assert c.ok("LIST 1") == b"1 %d" % len(got)
+
+
+@pytest.mark.parametrize("size", [1_100_000, 3_000_000])
+@pytest.mark.parametrize("fold", [b" ", b"\r\n "])
+def test_rfc6856_2_1_of_a_field_without_end_only_ascii_is_left(
+        server, account, size, fold):
+    word = "grün".encode()
+    field = b"Subject:" + size // 6 * (fold + word) + b"\r\n"
+    server.deliver(field + b"To: a\r\n\r\n" + word + b"\r\n", account)
+    c = server.pop3(account)
+    got = c.retr(1)
+    assert got.endswith(field.replace(word, b"gr??n") + b"To: a\r\n\r\n"
+                        + word + b"\r\n")
     assert c.ok("LIST 1") == b"1 %d" % len(got)
 
 
