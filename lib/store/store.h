@@ -115,9 +115,35 @@ int store_open_settings(const struct settings *set, enum store_role role,
  * (it counts what was delivered, also if it was expunged of late; where
  * messages were copied the state is looked at), or exact.
  * FAIL_ABSENT. */
-struct usage;
+struct usage {
+	uint64_t octets; /* of messages not expunged */
+	uint64_t messages;
+};
 int store_usage(struct store *store, const char *id, bool exact,
     struct usage *out, struct fail *f) MUST_CHECK;
+
+/* What one operation is about to add to an account: counted against the limits
+ * of those that come behind it, in this process, until it is released. */
+struct room {
+	struct account *account; /* a reference; NULL: nothing */
+	struct usage taken;
+};
+enum room_answer {
+	ROOM_THERE,
+	ROOM_LATER, /* not if all comes about that is under way */
+	ROOM_NONE,
+};
+
+/*
+ * Is there room for `more` under `limit` (in each, 0: none)?  If so, and `out`
+ * is not NULL, it is taken: the caller releases it when the messages stand
+ * there, or do not.  Without `out` what others have taken does not count.
+ */
+int store_room(struct store *store, const char *id, const struct usage *limit,
+    const struct usage *more, struct room *out, enum room_answer *answer,
+    struct fail *f) MUST_CHECK;
+/* Releasing what is zeroed, or released, does nothing. */
+void room_release(struct room *r);
 
 /* Make the account's tree with an INBOX.  Making one that exists is no
  * failure. */
@@ -162,10 +188,6 @@ void view_unref(struct view **view);
 
 place_t view_place(const struct view *view); /* of the last record in it */
 
-struct usage {
-	uint64_t octets; /* of messages not expunged */
-	uint64_t messages;
-};
 struct usage view_usage(const struct view *view);
 
 enum special_use { /* bits [RFC 6154] */

@@ -130,6 +130,8 @@ struct account {
 	bool counted_low GUARDED_BY(lock);
 	struct seg_name counted_in GUARDED_BY(lock);
 	uint64_t counted_at GUARDED_BY(lock);
+	/* What operations under way are about to add [room.c]. */
+	struct usage taken GUARDED_BY(lock);
 	struct watch *watches GUARDED_BY(lock);
 };
 

@@ -4,7 +4,8 @@
  * The head says what was there when its segment was begun, or at a place in
  * it; the ADDs from there on are counted by reading them.  What was expunged
  * since is not: an estimate, soon put right by the next head.  Of copies it is
- * known that there were some, but not how large they are: then it is too low.
+ * known that there were some, but not how large they are; and behind a SEAL
+ * nothing is counted: then it is too low.
  */
 #include "base/mem.h"
 #include "store/change_priv.h"
@@ -49,6 +50,8 @@ count_on(struct count *c, struct segment *seg, struct fail *f)
 			count_records(c, &scan);
 		}
 	} while (rc == 0 && scan.end == SCAN_MORE);
+	/* Others have gone on in the next segment. */
+	c->low |= scan.end == SCAN_SEAL;
 	c->at = scan.at;
 	scan_deinit(&scan);
 	return rc;

@@ -88,6 +88,7 @@ run_append(struct command *cmd)
 	struct view *view;
 	struct sv message;
 	uint64_t mbox_id;
+	struct room room;
 	struct fail f;
 	int fd;
 
@@ -108,7 +109,14 @@ run_append(struct command *cmd)
 	}
 	mbox_id = mbox->id;
 	view_unref(&view);
-	if (store_message(cmd, mbox_id, message, fd, &done, &f) == 0) {
+	/* Others may have filled it since its octets were asked for. */
+	if (quota_take(cmd, message.len, 1, &room) != 0) {
+		return;
+	}
+	int rc = store_message(cmd, mbox_id, message, fd, &done, &f);
+
+	room_release(&room);
+	if (rc == 0) {
 		reply_stored(cmd, &done);
 	} else if (f.kind == FAIL_ABSENT) {
 		reply_no(cmd, "TRYCREATE", "The mailbox has gone");

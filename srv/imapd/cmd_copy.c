@@ -108,6 +108,7 @@ run_copy(struct command *cmd)
 	const struct mbox *target;
 	struct view *view = NULL;
 	struct uidset uids = {0};
+	struct room room = {0};
 	struct usage more;
 
 	if (move && !command_writable(cmd)) {
@@ -122,10 +123,11 @@ run_copy(struct command *cmd)
 		goto out;
 	}
 	more = usage_of(cmd->im->box.mbox, &uids);
-	if (!move && quota_check(cmd, view, more.octets, more.messages) != 0) {
+	if (!move && quota_take(cmd, more.octets, more.messages, &room) != 0) {
 		goto out;
 	}
 	copy(cmd, &uids, target->id);
+	room_release(&room);
 out:
 	view_unref(&view);
 	uidset_deinit(&uids);

@@ -86,6 +86,7 @@ struct job {
 	struct msg_source source;
 	struct delivery *deliveries; /* of the targets without `bad` */
 	size_t *target_of;	     /* by delivery */
+	struct room *rooms;	     /* the same */
 	size_t n;
 	struct outcome *out;
 };
@@ -100,12 +101,14 @@ prepare(struct job *j)
 	    arena_array(j->arena, e->n_targets, sizeof(*j->deliveries));
 	j->target_of =
 	    arena_array(j->arena, e->n_targets, sizeof(*j->target_of));
+	j->rooms = arena_array(j->arena, e->n_targets, sizeof(*j->rooms));
 	j->out->claims = xcalloc(e->n_targets, sizeof(*j->out->claims));
 	for (size_t i = 0; i < e->n_targets; i++) {
 		struct target *t = &e->targets[i];
 
 		if (t->bad == NULL) {
-			t->bad = target_room(t, j->content->text.len);
+			t->bad = target_room(
+			    t, j->content->text.len, &j->rooms[j->n]);
 		}
 		if (t->bad != NULL) {
 			continue;
@@ -165,6 +168,14 @@ store_again(struct job *j)
 		    && j->deliveries[i].fail.kind == FAIL_ABSENT) {
 			store(j, &j->deliveries[i], 1);
 		}
+	}
+}
+
+static void
+release_rooms(struct job *j)
+{
+	for (size_t i = 0; i < j->n; i++) {
+		room_release(&j->rooms[i]);
 	}
 }
 
@@ -307,6 +318,7 @@ deliver(struct envelope *e, const struct content *content, struct sv sender,
 		if (make_absent(&j)) {
 			store_again(&j);
 		}
+		release_rooms(&j);
 		note_outcomes(&j);
 		buf_deinit(&digest);
 	}

@@ -17,47 +17,29 @@ static const struct smtp_reply full_perm = {552, "5.2.2", "Mailbox is full"};
 
 /* ---- quota ---- */
 
-static int
-usage_of(const char *account_id, bool exact, struct usage *out, struct fail *f)
-{
-	int rc = store_usage(lmtpd.back.store, account_id, exact, out, f);
-
-	if (rc != 0 && f->kind == FAIL_ABSENT) {
-		*out = (struct usage){0}; /* nothing has come yet */
-		rc = 0;
-	}
-	return rc;
-}
-
-static bool
-is_full(const struct target *target, const struct usage *usage, uint64_t size)
-{
-	return (target->quota_octets > 0
-		   && (size > target->quota_octets
-		       || usage->octets > target->quota_octets - size))
-	       || (target->quota_messages > 0
-		   && usage->messages >= target->quota_messages);
-}
-
 const struct smtp_reply *
-target_room(const struct target *target, uint64_t size)
+target_room(const struct target *target, uint64_t size, struct room *out)
 {
-	struct usage usage;
+	const struct usage limit = {
+	    target->quota_octets, target->quota_messages};
+	const struct usage more = {size, 1};
+	enum room_answer answer;
 	struct fail f;
 
-	if (target->quota_octets == 0 && target->quota_messages == 0) {
-		return NULL;
+	if (store_room(lmtpd.back.store, target->account_id, &limit, &more, out,
+		&answer, &f)
+	    != 0) {
+		LOG(LOG_ERROR, "quota.failed",
+		    kv_sv("account", target->address), kv_fail(&f));
+		return smtp_reply_for(FAIL_TEMP);
 	}
-	/* The estimate costs no state; only who seems full is looked at. */
-	for (int exact = 0; exact <= 1; exact++) {
-		if (usage_of(target->account_id, exact != 0, &usage, &f) != 0) {
-			LOG(LOG_ERROR, "quota.failed",
-			    kv_sv("account", target->address), kv_fail(&f));
-			return smtp_reply_for(FAIL_TEMP);
-		}
-		if (!is_full(target, &usage, size)) {
-			return NULL;
-		}
+	switch (answer) {
+	case ROOM_THERE:
+		return NULL;
+	case ROOM_LATER:
+		return &full_temp; /* others may come to nothing */
+	case ROOM_NONE:
+		break;
 	}
 	return lmtpd.set->lmtp_quota_temporary ? &full_temp : &full_perm;
 }
@@ -102,7 +84,8 @@ target_index(struct envelope *e, struct sv address,
 	    .quota_messages = place->account->quota_messages,
 	};
 	memcpy(t->account_id, place->account->id, sizeof(t->account_id));
-	t->bad = place->account->enabled ? target_room(t, size) : &disabled;
+	t->bad =
+	    place->account->enabled ? target_room(t, size, NULL) : &disabled;
 	return (uint32_t)e->n_targets++;
 }
 

@@ -17,6 +17,7 @@
 #include "directory/directory.h"
 #include "proto/smtp_cmd.h"
 #include "proto/smtp_reply.h"
+#include "store/store.h"
 
 enum { ENVELOPE_TARGETS_MAX = 4096 }; /* accounts of one message */
 
@@ -56,6 +57,7 @@ const struct smtp_reply *envelope_add(struct envelope *e,
     const struct smtp_rcpt *rcpt, uint64_t size, const char *id,
     struct arena *arena);
 
-/* Does `size` fit into what the target has left?  NULL or the refusal. */
+/* Does `size` fit into what the target has left?  NULL or the refusal.  With
+ * `out` (may be NULL) it is taken, until that is released. */
 const struct smtp_reply *target_room(
-    const struct target *target, uint64_t size);
+    const struct target *target, uint64_t size, struct room *out);

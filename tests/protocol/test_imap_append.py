@@ -144,3 +144,19 @@ def test_rfc8474_5_1_emailid(imap):
     data = imap.ok("FETCH 1 (EMAILID THREADID)").fetch()[1]
     assert data["EMAILID"] == [ids[1]]
     assert data["THREADID"] is None
+
+
+def test_rfc5530_3_overquota_by_what_came_meanwhile(server, account):
+    """Two that both fit when they began, and do not together."""
+    server.msadm("account", "set", account.address, "--quota", "30K")
+    with server.imap(account) as c, server.imap(account) as d:
+        for x in (c, d):
+            x.send(b"a APPEND INBOX {20000}\r\n")
+            assert x.line().startswith(b"+ ")
+        ends = []
+        for x in (c, d):
+            x.send(HELLO + b"x" * (20000 - len(HELLO)) + b"\r\n")
+            ends.append(x.line())
+        assert ends[0].startswith(b"a OK ")
+        assert ends[1].startswith(b"a NO [OVERQUOTA] ")
+        assert d.ok("SELECT INBOX").one("EXISTS")[0] == 1

@@ -274,3 +274,42 @@ def test_quota(make_server, temporary, want):
         assert (reply.code, reply.enhanced) == want
         assert deliver(c, [account], mail.make())[0].code == 250
     assert len(inbox.messages(server, account)) == 1
+
+
+@pytest.mark.parametrize("quota", [("--quota-messages", "5"),
+                                   ("--quota", "10K")])
+def test_deliveries_at_the_same_moment_share_a_quota(make_server, quota):
+    """What does not fit is refused for now while it may yet, then for good."""
+    server = make_server({"lmtp.quota_temporary": "no"})
+    account = server.add_account()
+    server.msadm("account", "set", account.address, *quota)
+    text = mail.make(body="x" * 50 + "\r\n")
+    text += b"y" * (2000 - len(text) - 2) + b"\r\n"  # and a trace in front
+    clients = [server.lmtp() for _ in range(50)]
+    for c in clients:
+        c.ok("MAIL FROM:<a@b.test>")
+        c.ok(f"RCPT TO:<{account.address}>")
+        assert c.cmd("DATA").code == 354
+        c.send(text)
+    for c in clients:
+        c.send(b".\r\n")
+    replies = [c.reply() for c in clients]
+    for c in clients:
+        c.close()
+    taken = [r for r in replies if r.code == 250]
+    for r in replies:
+        assert r in taken or (r.code, r.enhanced) in (
+            (452, "4.2.2"), (552, "5.2.2")), r
+    held = inbox.messages(server, account)
+    assert len(held) == len(taken) <= 5
+    fits = 5 if quota[0] == "--quota-messages" else \
+        10240 // len(held[0])
+    assert len(held) <= fits
+    # Nothing is under way any more: all that has room comes in.
+    with server.lmtp() as c:
+        for _ in range(fits - len(held)):
+            assert deliver(c, [account], text)[0].code == 250
+        c.ok(f"MAIL FROM:<a@b.test> SIZE={len(held[0])}")
+        reply = c.cmd(f"RCPT TO:<{account.address}>")
+        assert (reply.code, reply.enhanced) == (552, "5.2.2")
+    assert len(inbox.messages(server, account)) == fits

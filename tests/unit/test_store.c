@@ -687,6 +687,74 @@ usage_is_known_without_the_state(void **state)
 
 /* A quota must not be slipped past by copies, whose sizes their records do
  * not tell. */
+/* Another process went on in a segment that this one knows nothing of. */
+static void
+usage_is_not_that_of_a_segment_that_was_sealed(void **state)
+{
+	struct fixture *x = *state;
+	struct store_conf conf = x->conf;
+	struct store *other;
+	struct account *a;
+	struct usage u;
+	struct fail f = {0};
+
+	deliver_to(x, ALICE, "", "1234567890");
+	OK(store_usage(x->store, ALICE, false, &u, &f));
+	assert_int_equal(u.octets, 10);
+	conf.segment_max = 8192;
+	OK(store_open_path(&conf, x->root, &other, &f));
+	OK(account_open(other, ALICE, &a, &f));
+	for (unsigned i = 0; i < 100; i++) {
+		append_to(a, INBOX, "1234567890", 0);
+	}
+	account_close(&a);
+	store_close(&other);
+	OK(store_usage(x->store, ALICE, false, &u, &f));
+	assert_int_equal(u.octets, 1010);
+}
+
+/* ---- room under a quota ---- */
+
+static enum room_answer
+room_for(struct fixture *x, uint64_t octets, struct room *out)
+{
+	const struct usage limit = {.octets = 100, .messages = 3};
+	const struct usage more = {octets, 1};
+	enum room_answer answer;
+	struct fail f = {0};
+
+	OK(store_room(x->store, ALICE, &limit, &more, out, &answer, &f));
+	return answer;
+}
+
+static void
+what_is_on_its_way_counts_against_a_quota(void **state)
+{
+	struct fixture *x = *state;
+	struct room first, second, third;
+
+	assert_int_equal(room_for(x, 101, &first), ROOM_NONE);
+	assert_int_equal(room_for(x, 60, &first), ROOM_THERE);
+	assert_int_equal(room_for(x, 60, &second), ROOM_LATER);
+	assert_int_equal(room_for(x, 60, NULL), ROOM_THERE);
+	assert_int_equal(room_for(x, 40, &second), ROOM_THERE);
+	room_release(&second);
+	assert_int_equal(room_for(x, 40, &second), ROOM_THERE);
+	deliver_to(x, ALICE, "", "1234567890");
+	/* It is there, and was not counted twice once it is released. */
+	room_release(&first);
+	room_release(&first);
+	assert_int_equal(room_for(x, 50, &first), ROOM_THERE);
+	/* Three messages are all that it may hold. */
+	assert_int_equal(room_for(x, 0, &third), ROOM_LATER);
+	room_release(&first);
+	room_release(&second);
+	deliver_to(x, ALICE, "", "1234567890");
+	deliver_to(x, ALICE, "", "1234567890");
+	assert_int_equal(room_for(x, 0, &third), ROOM_NONE);
+	assert_int_equal(room_for(x, 0, NULL), ROOM_NONE);
+}
+
 static void
 usage_counts_copies(void **state)
 {
@@ -842,6 +910,8 @@ main(void)
 	    T(small_segments_follow_one_another),
 	    T(usage_is_known_without_the_state),
 	    T(usage_counts_copies),
+	    T(usage_is_not_that_of_a_segment_that_was_sealed),
+	    T(what_is_on_its_way_counts_against_a_quota),
 	    T(watches_wake),
 	    T(folders_show_mailboxes_by_name),
 	    T(upkeep_writes_snapshots_of_what_has_grown),
