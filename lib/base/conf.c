@@ -10,7 +10,7 @@
 #include "base/mem.h"
 #include "base/sv.h"
 
-enum { READ_PIECE = 4096 };
+enum { READ_PIECE = 4096, FILE_MAX = 16 * 1024 * 1024 };
 
 /* One conf_load() in progress.  libconfuse hands its call-backs no context,
  * so they find it here. */
@@ -123,23 +123,59 @@ build_parser(const struct conf_item *items, size_t n, struct arena *a)
 	return cfg;
 }
 
-/* All of a file, with NUL behind it; NULL and *l->f if it cannot be read. */
-static char *
+static int
 read_file(struct loader *l, struct buf *to)
 {
 	FILE *file = fopen(l->path, "re");
 	size_t n = 1;
+	int rc = 0;
 
 	if (file == NULL) {
-		(void)fail_sys(l->f, "%s", l->path);
-		return NULL;
+		return fail_sys(l->f, "%s", l->path);
 	}
 	while (n != 0) {
 		n = fread(buf_reserve(to, READ_PIECE), 1, READ_PIECE, file);
 		to->len += n;
+		if (to->len > FILE_MAX) {
+			rc = fail_set(l->f, FAIL_SYNTAX,
+			    "%s: more than %d octets", l->path, FILE_MAX);
+			break;
+		}
+	}
+	if (ferror(file)) {
+		rc = fail_sys(l->f, "read %s", l->path);
 	}
 	(void)fclose(file);
-	return to->data;
+	return rc;
+}
+
+static size_t
+count_lines(struct sv text)
+{
+	size_t lines = 1;
+
+	for (size_t i = 0; i < text.len; i++) {
+		lines += text.p[i] == '\n';
+	}
+	return lines;
+}
+
+/* Text as libconfuse takes it: it stops at a NUL, and prints a backslash that
+ * is the last octet. */
+static int
+check_text(struct loader *l, struct buf *text)
+{
+	struct sv all = sv_make(text->data, text->len);
+	ptrdiff_t nul = sv_chr(all, '\0');
+
+	if (nul >= 0) {
+		return fail_set(l->f, FAIL_SYNTAX, "%s:%zu: a NUL octet",
+		    l->path, count_lines(sv_sub(all, 0, (size_t)nul)));
+	}
+	if (all.len > 0 && all.p[all.len - 1] != '\n') {
+		buf_add_str(text, "\n");
+	}
+	return 0;
 }
 
 static int
@@ -164,12 +200,9 @@ parse(struct loader *l, const char *text)
 static int
 check_closed(struct loader *l, struct buf *text)
 {
-	size_t lines = 1;
+	size_t lines = count_lines(sv_make(text->data, text->len));
 
-	for (size_t i = 0; i < text->len; i++) {
-		lines += text->data[i] == '\n';
-	}
-	buf_add_str(text, "\n}\n");
+	buf_add_str(text, "}\n");
 	l->failed = true; /* the error that should come is not one */
 	if (parse(l, buf_cstr(text)) != 0) {
 		return 0;
@@ -186,7 +219,7 @@ load_file(struct loader *l, const char *path)
 	int rc = -1;
 
 	l->path = path;
-	if (read_file(l, &text) != NULL) {
+	if (read_file(l, &text) == 0 && check_text(l, &text) == 0) {
 		rc = parse(l, buf_cstr(&text));
 		if (rc == 0) {
 			rc = check_closed(l, &text);

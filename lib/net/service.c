@@ -390,24 +390,22 @@ service_main(const struct service *sv, int argc, char **argv)
 	struct arena arena = {.head = NULL};
 	struct fail f = {.kind = FAIL_NONE};
 	enum log_level level = LOG_INFO;
-	int status = EXIT_FAILURE;
 	sigset_t signals;
-	int rc;
+	int status;
 
 	log_init(sv->name, LOG_INFO);
-	rc = options_settings(&argc, argv, sv->name, "", &set, &arena, &f);
-	if (rc == 0) {
-		status = EX_OK;
-		goto out;
-	}
-	if (rc > 0 && argc > 1) {
-		rc = fail_set(&f, FAIL_SYNTAX, "unknown option %s", argv[1]);
-	}
-	if (rc < 0) {
-		(void)fprintf(stderr, "%s: %s\n", sv->name, f.text);
+	status = options_settings(&argc, argv, sv->name, "", &set, &arena, &f);
+	if (status == OPTIONS_GO_ON && argc > 1) {
+		(void)fail_set(&f, FAIL_SYNTAX, "unknown option %s", argv[1]);
 		status = EX_USAGE;
+	}
+	if (status != OPTIONS_GO_ON) {
+		if (status != EX_OK) {
+			(void)fprintf(stderr, "%s: %s\n", sv->name, f.text);
+		}
 		goto out;
 	}
+	status = EXIT_FAILURE;
 	if (log_level_parse(sv_cstr(set.log_level), &level)) {
 		log_level_set(level);
 	}

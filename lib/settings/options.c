@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sysexits.h>
 
 #include "base/sv.h"
 
@@ -133,27 +134,31 @@ options_settings(int *argc, char **argv, const char *program, const char *usage,
 	struct options opt;
 
 	if (options_take(argc, argv, arena, &opt, f) != 0) {
-		return -1;
+		return EX_USAGE;
 	}
 	if (opt.version) {
 		(void)printf("%s (Postroom) %s\n", program, options_version());
-		return 0;
+		return EX_OK;
 	}
 	if (opt.help) {
 		print_help(program, usage);
-		return 0;
+		return EX_OK;
 	}
 	if (opt.home == NULL) {
-		return fail_set(f, FAIL_SYNTAX, "--home DIR is needed");
+		(void)fail_set(f, FAIL_SYNTAX, "--home DIR is needed");
+		return EX_USAGE;
+	}
+	if (settings_check_sets(opt.sets, opt.n_sets, arena, f) != 0) {
+		return EX_USAGE;
 	}
 	if (settings_load(
 		opt.home, opt.port_offset, opt.sets, opt.n_sets, out, arena, f)
 	    != 0) {
-		return -1;
+		return EX_CONFIG;
 	}
 	if (opt.show_config) {
 		settings_show(out, stdout);
-		return 0;
+		return EX_OK;
 	}
-	return 1;
+	return OPTIONS_GO_ON;
 }

@@ -40,7 +40,11 @@ const char *options_version(void);
 
 /* options_take, then answer --version, --help (`usage`, of the program's own
  * part) and --show-config, or load the settings: what a main() begins with.
- * 1: go on; 0: answered, exit with 0; -1: *f says what is wrong. */
+ * OPTIONS_GO_ON, or the status to exit with: 0, as something was answered, or
+ * what sysexits.h has for a wrong command line or a wrong configuration, and
+ * *f says what is wrong. */
+enum { OPTIONS_GO_ON = -1 };
+
 int options_settings(int *argc, char **argv, const char *program,
     const char *usage, struct settings *out, struct arena *arena,
     struct fail *f) MUST_CHECK;

@@ -160,6 +160,16 @@ settings_load(const char *home, uint64_t port_offset, const char *const *sets,
 	return check_ports(out, f);
 }
 
+int
+settings_check_sets(
+    const char *const *sets, size_t n_sets, struct arena *arena, struct fail *f)
+{
+	struct settings scratch;
+
+	return conf_load(
+	    items, COUNT_OF(items), &scratch, NULL, sets, n_sets, arena, f);
+}
+
 void
 settings_show(const struct settings *set, FILE *to)
 {

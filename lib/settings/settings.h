@@ -41,6 +41,11 @@ int settings_load(const char *home, uint64_t port_offset,
     const char *const *sets, size_t n_sets, struct settings *out,
     struct arena *arena, struct fail *f) MUST_CHECK;
 
+/* Are these "key=value" of known settings, each within its limits?
+ * FAIL_SYNTAX says which is not. */
+int settings_check_sets(const char *const *sets, size_t n_sets,
+    struct arena *arena, struct fail *f) MUST_CHECK;
+
 /* As a file that settings_load() reads, with comments. */
 void settings_show(const struct settings *set, FILE *to);
 

@@ -146,9 +146,63 @@ ready(void)
 }
 
 static int
+load(const struct options *opt, struct settings *set, struct arena *arena,
+    struct fail *f)
+{
+	return settings_load(
+	    opt->home, opt->port_offset, opt->sets, opt->n_sets, set, arena, f);
+}
+
+struct running {
+	const struct options *opt;
+	const struct settings *set;
+};
+
+static bool
+same_settings(const struct settings *a, const struct settings *b)
+{
+	const struct settings *both[] = {a, b};
+	char *text[] = {NULL, NULL};
+	bool same;
+
+	for (size_t i = 0; i < COUNT_OF(both); i++) {
+		size_t len;
+		FILE *to = open_memstream(&text[i], &len);
+
+		ASSERT(to != NULL);
+		settings_show(both[i], to);
+		ASSERT(fclose(to) == 0);
+	}
+	same = strcmp(text[0], text[1]) == 0;
+	free(text[0]);
+	free(text[1]);
+	return same;
+}
+
+/* They are read at the start alone.  Who changed them and asks for them to be
+ * read is told, and of what a start would fail with. */
+static void
+look_at_settings(void *arg)
+{
+	const struct running *running = arg;
+	struct arena arena = {.head = NULL};
+	struct settings set;
+	struct fail f;
+
+	if (load(running->opt, &set, &arena, &f) != 0) {
+		LOG(LOG_ERROR, "settings.refused", kv_fail(&f));
+	} else if (!same_settings(&set, running->set)) {
+		LOG(LOG_WARN, "settings.changed",
+		    kv_str("why", "they are read at the next start"));
+	}
+	arena_deinit(&arena);
+}
+
+static int
 run_programs(const struct settings *set, const struct options *opt,
     struct arena *arena, struct fail *f)
 {
+	struct running running = {.opt = opt, .set = set};
 	struct child children[COUNT_OF(programs)] = {{.name = NULL}};
 	struct monitor_conf conf = {
 	    .plan = {.bin_dir = own_folder(arena),
@@ -159,6 +213,8 @@ run_programs(const struct settings *set, const struct options *opt,
 	    .start_ms = (int64_t)set->process_start_time,
 	    .stop_ms = (int64_t)set->process_stop_time + KILL_GRACE_MS,
 	    .ready = ready,
+	    .hup = look_at_settings,
+	    .arg = &running,
 	};
 
 	if (find_programs(conf.plan.bin_dir, arena, f) != 0) {
@@ -176,14 +232,6 @@ run_programs(const struct settings *set, const struct options *opt,
 		}
 	}
 	return monitor_run(children, COUNT_OF(programs), &conf, f);
-}
-
-static int
-load(const struct options *opt, struct settings *set, struct arena *arena,
-    struct fail *f)
-{
-	return settings_load(
-	    opt->home, opt->port_offset, opt->sets, opt->n_sets, set, arena, f);
 }
 
 /* The home directory with all that a first start makes. */
@@ -297,6 +345,9 @@ run(int argc, char **argv, struct arena *arena, struct fail *f)
 		    || (strcmp(argv[1], "serve") != 0
 			&& strcmp(argv[1], "prepare") != 0)))) {
 		(void)fail_set(f, FAIL_SYNTAX, "%s", usage);
+		return EX_USAGE;
+	}
+	if (settings_check_sets(opt.sets, opt.n_sets, arena, f) != 0) {
 		return EX_USAGE;
 	}
 	if (opt.show_config) {

@@ -187,6 +187,7 @@ read_signals(struct monitor *m)
 			reap(m);
 			break;
 		case SIGHUP:
+			m->conf->hup(m->conf->arg);
 			for (size_t i = 0; i < m->n; i++) {
 				child_signal(&m->children[i], SIGHUP);
 			}

@@ -21,6 +21,8 @@ struct monitor_conf {
 	int64_t start_ms;	/* for all programs to become ready at first */
 	int64_t stop_ms;	/* from SIGTERM to SIGKILL */
 	void (*ready)(void);	/* called once, when all are ready */
+	void (*hup)(void *arg); /* at each SIGHUP, before it is passed on */
+	void *arg;
 };
 
 /*

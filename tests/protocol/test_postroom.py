@@ -58,6 +58,8 @@ def test_a_new_configuration_is_all_comments(make_server):
     ("limits {\n  message = soon\n}\n", ["postroom.conf:2:", "a size"]),
     ("limits {\n  mesage = 1M\n}\n", ["postroom.conf:2:", "mesage"]),
     ("log {\n", ["postroom.conf"]),
+    ("log {\n  level = 'debug\\", ["postroom.conf:", "unterminated"]),
+    ("log {\n\0}\n", ["postroom.conf:2:", "NUL"]),
 ])
 def test_a_wrong_configuration_is_named_by_line(make_server, text, expected):
     p = make_server(start=False)
@@ -65,10 +67,36 @@ def test_a_wrong_configuration_is_named_by_line(make_server, text, expected):
     with open(os.path.join(p.home, "postroom.conf"), "w",
               encoding="ascii") as f:
         f.write(text)
-    status, _, err = exit_of(p, "postroom", "serve")
-    assert status == 78
-    for word in expected:
-        assert word in err
+    for name, *args in ([["postroom", "serve"]] + [[n] for n in PROGRAMS]
+                        + [["msstat"], ["msadm", "account", "list"]]):
+        status, out, err = exit_of(p, name, *args)
+        assert (status, out) == (78, ""), (name, out, err)
+        assert err.count("\n") == 1 and err.startswith(f"{name}: "), err
+        for word in expected:
+            assert word in err
+
+
+def test_sighup_looks_at_the_configuration(make_server):
+    """What runs goes on as it was."""
+    p = make_server()
+    path = os.path.join(p.home, "postroom.conf")
+
+    def hup_with(text, event):
+        with open(path, "w", encoding="ascii") as f:
+            f.write(text)
+        mark = p.process.log.mark()
+        p.process.popen.send_signal(signal.SIGHUP)
+        p.process.log.wait_for(event, mark)
+        for program in ("imapd", "pop3d", "smtpd", "lmtpd"):
+            p.process.log.wait_for(rf"{program}\[\d+\] info reload", mark)
+        p.imap().ok("NOOP")
+        return p.process.log.since(mark)
+
+    hup_with("limits {\n  mesage = 1M\n}\n",
+             r"error settings\.refused .*postroom\.conf:2:.*mesage")
+    hup_with("limits {\n  message = 1M\n}\n", r"warn settings\.changed ")
+    said = hup_with("", "info reload")
+    assert not any("settings." in line for line in said), said
 
 
 def test_prepare_makes_the_home_and_ends(make_server):
@@ -92,7 +120,7 @@ def test_a_wrong_command_line_is_a_usage_error(make_server):
     status, _, err = exit_of(p, "postroom", "sreve")
     assert status == 64 and "usage" in err
     status, _, err = exit_of(p, "postroom", "serve", "--set", "no.such=1")
-    assert status != 0 and "no.such" in err
+    assert status == 64 and "no.such" in err
 
 
 def test_show_config_can_be_read_back(make_server):

@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/arena.h"
@@ -149,18 +150,24 @@ static const struct conf_item items[] = {
 };
 
 static int
-load_text(const char *text, struct sample *s, struct arena *a, struct fail *f)
+load_octets(struct sv text, struct sample *s, struct arena *a, struct fail *f)
 {
 	char path[] = "/tmp/test_confXXXXXX";
 	int fd = mkstemp(path);
 	int rc;
 
 	assert_true(fd >= 0);
-	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	assert_int_equal(write(fd, text.p, text.len), text.len);
 	close(fd);
 	rc = conf_load(items, COUNT_OF(items), s, path, NULL, 0, a, f);
 	unlink(path);
 	return rc;
+}
+
+static int
+load_text(const char *text, struct sample *s, struct arena *a, struct fail *f)
+{
+	return load_octets(sv_cstr(text), s, a, f);
 }
 
 static void
@@ -227,6 +234,61 @@ conf_errors_name_line_and_expectation(void **state)
 	arena_deinit(&a);
 }
 
+/* libconfuse's scanner prints what no rule of it matches. */
+static void
+conf_prints_nothing_of_a_broken_file(void **state)
+{
+	static const char *const texts[] = {
+	    "store {\n path = \"a\\", "store {\n path = 'a\\", "'\\", "\"\\"};
+	struct arena a = {.head = NULL};
+	struct sample s;
+	struct fail f;
+	struct stat st;
+	FILE *to = tmpfile();
+	int out = dup(STDOUT_FILENO);
+
+	(void)state;
+	assert_non_null(to);
+	assert_true(out >= 0);
+	(void)fflush(stdout);
+	assert_int_equal(dup2(fileno(to), STDOUT_FILENO), STDOUT_FILENO);
+	int rc = 0;
+
+	for (size_t i = 0; i < COUNT_OF(texts); i++) {
+		rc += load_text(texts[i], &s, &a, &f);
+	}
+	(void)fflush(stdout);
+	(void)dup2(out, STDOUT_FILENO);
+	(void)close(out);
+	assert_int_equal(fstat(fileno(to), &st), 0);
+	(void)fclose(to);
+	assert_int_equal(rc, -(int)COUNT_OF(texts));
+	assert_int_equal(st.st_size, 0);
+	arena_deinit(&a);
+}
+
+static void
+conf_is_read_whole_or_refused(void **state)
+{
+	struct arena a = {.head = NULL};
+	struct sample s;
+	struct fail f;
+
+	(void)state;
+	/* What stands behind a NUL would not be seen. */
+	assert_int_equal(
+	    load_octets(SV("smtp {\n on = no\n}\n\0garbage"), &s, &a, &f), -1);
+	assert_non_null(strstr(f.text, ":4: a NUL octet"));
+	assert_int_equal(
+	    conf_load(items, COUNT_OF(items), &s, "/", NULL, 0, &a, &f), -1);
+	assert_non_null(strstr(f.text, "Is a directory"));
+	/* Without a line end. */
+	assert_int_equal(load_text("smtp {\n on = no\n} # end", &s, &a, &f), 0);
+	assert_false(s.on);
+	assert_int_equal(load_text("", &s, &a, &f), 0);
+	arena_deinit(&a);
+}
+
 int
 main(void)
 {
@@ -240,6 +302,8 @@ main(void)
 	    cmocka_unit_test(map_holds_what_was_put),
 	    cmocka_unit_test(conf_reads_what_it_shows),
 	    cmocka_unit_test(conf_errors_name_line_and_expectation),
+	    cmocka_unit_test(conf_prints_nothing_of_a_broken_file),
+	    cmocka_unit_test(conf_is_read_whole_or_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

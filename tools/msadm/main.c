@@ -427,7 +427,7 @@ run(struct msadm *m, int argc, char **argv)
 {
 	const struct command *c;
 	struct fail f = {.kind = FAIL_NONE};
-	int rc;
+	int status;
 
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--help") == 0) {
@@ -435,11 +435,10 @@ run(struct msadm *m, int argc, char **argv)
 			return 0;
 		}
 	}
-	rc = options_settings(
+	status = options_settings(
 	    &argc, argv, "msadm", "COMMAND", &m->set, &m->arena, &f);
-	if (rc <= 0) {
-		(void)finish(rc, &f);
-		return rc == 0 ? 0 : EX_USAGE;
+	if (status != OPTIONS_GO_ON) {
+		return finish(status == EX_OK ? 0 : -1, &f) == 0 ? 0 : status;
 	}
 	if (take_options(m, argc, argv, &f) != 0
 	    || (c = find_command(m, argc - optind, argv + optind, &f))

@@ -258,14 +258,12 @@ main(int argc, char **argv)
 	struct settings set;
 	struct fail f;
 	bool as_json = false;
-	int status = EXIT_FAILURE;
+	int status;
 	int kept = 1;
-	int rc;
 
-	rc = options_settings(
+	status = options_settings(
 	    &argc, argv, "msstat", "[--json] [PROGRAM...]", &set, &arena, &f);
-	if (rc <= 0) {
-		status = rc == 0 ? EX_OK : EX_USAGE;
+	if (status != OPTIONS_GO_ON) {
 		goto out;
 	}
 	for (int i = 1; i < argc; i++) {
@@ -276,10 +274,10 @@ main(int argc, char **argv)
 		}
 	}
 	argv[kept] = NULL;
-	rc = show(&set, as_json, argv + 1, &arena, &f);
-	status = rc == 0 ? EX_OK : EXIT_FAILURE;
+	status = show(&set, as_json, argv + 1, &arena, &f) == 0 ? EX_OK
+								: EXIT_FAILURE;
 out:
-	if (rc < 0) {
+	if (status != EX_OK) {
 		(void)fprintf(stderr, "msstat: %s\n", f.text);
 	}
 	arena_deinit(&arena);
