@@ -50,24 +50,43 @@ cmp_with_children(struct sv name, struct sv parent)
 				      : (unsigned char)name.p[parent.len] - '/';
 }
 
-/* Index of the first mailbox (INBOX apart) not below "parent/" in order. */
-static size_t
-first_child(const struct view *view, struct sv parent)
+static struct sv
+mailbox_at(const struct view *view, size_t i)
 {
-	size_t lo = view_mboxes(view) != 0 ? 1 : 0;
-	size_t hi = view_mboxes(view);
+	return view_mbox_at(view, i)->name;
+}
 
+/* Of names from `lo` up to `hi` that are in order the first that is not
+ * before "parent/". */
+static size_t
+first_below(const struct view *view, struct sv parent, size_t lo, size_t hi,
+    struct sv (*name_at)(const struct view *view, size_t i))
+{
 	while (lo < hi) {
 		size_t mid = lo + (hi - lo) / 2;
 
-		if (cmp_with_children(view_mbox_at(view, mid)->name, parent)
-		    < 0) {
+		if (cmp_with_children(name_at(view, mid), parent) < 0) {
 			lo = mid + 1;
 		} else {
 			hi = mid;
 		}
 	}
 	return lo;
+}
+
+/* INBOX is the first of the mailboxes, whatever comes behind. */
+static size_t
+first_child(const struct view *view, struct sv parent)
+{
+	return first_below(view, parent, view_mboxes(view) != 0 ? 1 : 0,
+	    view_mboxes(view), mailbox_at);
+}
+
+static size_t
+first_subscribed_child(const struct view *view, struct sv parent)
+{
+	return first_below(
+	    view, parent, 0, view_subscriptions(view), view_subscription_at);
 }
 
 static bool
@@ -157,11 +176,14 @@ has_selected_child(struct listing *l, struct sv name, bool hidden)
 	if ((l->args->select & LIST_SUBSCRIBED) == 0) {
 		return false;
 	}
-	for (size_t i = 0; i < view_subscriptions(l->view); i++) {
+	for (size_t i = first_subscribed_child(l->view, name);
+	     i < view_subscriptions(l->view); i++) {
 		struct entry e = entry_of(l, view_subscription_at(l->view, i));
 
-		if (is_below(e.name, name) && is_selected(l, &e)
-		    && !(hidden && matches(l, e.name))) {
+		if (!is_below(e.name, name)) {
+			break;
+		}
+		if (is_selected(l, &e) && !(hidden && matches(l, e.name))) {
 			return true;
 		}
 	}

@@ -141,7 +141,8 @@ read_literal(struct command *cmd, struct imap_frame *fr, enum imap_need need)
 		rc = rc == 0 ? c_flush(c) : rc;
 	}
 	rc = rc == 0 ? c_literal(c, fr->literal.size, to) : rc;
-	/* What an incoming message was refused for is looked at when the command runs. */
+	/* What an incoming message was refused for is looked at when the
+	 * command runs. */
 	return rc == -EIO ? 0 : rc;
 }
 

@@ -1,4 +1,5 @@
 """imapd: LIST, LSUB, NAMESPACE."""
+import os
 import re
 
 import pytest
@@ -231,3 +232,33 @@ def test_rfc5819_2_no_status_of_what_cannot_be_selected(fruit):
     found = {rest.split(b" ")[0] for _, rest in r.all("STATUS")}
     assert b"Fruit/Peach" not in found and b"Fruit" not in found
     assert b"INBOX" in found
+
+
+def cpu_seconds(server):
+    ticks = 0
+    for pid in server.pids("imapd"):
+        with open(f"/proc/{pid}/stat", encoding="ascii") as f:
+            fields = f.read().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def test_rfc5258_3_5_childinfo_costs_no_more_than_the_names(make_server):
+    """Looking for children of each name looks at its children alone."""
+    server = make_server()
+    with server.imap(server.add_account()) as imap:
+        names = [f"m{i}" for i in range(1000)] + ["p/x", "p/y"]
+        for name in names:
+            imap.send(f"x CREATE {name}\r\nx SUBSCRIBE {name}\r\n")
+        for _ in range(2 * len(names)):
+            assert imap.line().startswith(b"x OK")
+        cost = []
+        for command in ['LIST "" *',
+                        'LIST (SUBSCRIBED RECURSIVEMATCH) "" %']:
+            before = cpu_seconds(server)
+            for _ in range(10):
+                r = imap.ok(command)
+            cost.append(cpu_seconds(server) - before)
+        assert (b'* LIST (\\HasChildren) "/" p (CHILDINFO ("SUBSCRIBED"))'
+                in r.untagged)
+    assert cost[1] < 5 * cost[0] + 0.5, cost
