@@ -50,15 +50,7 @@ content_unmap(struct content *c)
 static struct fingerprint
 content_print(const struct content *content, struct sv sender)
 {
-	struct sv text = sv_from(content->text, content->prefix);
-	uint64_t seed[2];
-	struct fingerprint print;
-
-	pending_seed(seed);
-	print.h[0] = siphash(seed, text.p, text.len);
-	print.h[1] = (uint64_t)crc32c(0, text.p, text.len) << 32
-		     | (uint64_t)crc32c(0, sender.p, sender.len);
-	return print;
+	return pending_print(sender, sv_from(content->text, content->prefix));
 }
 
 /* The same for one of its targets. */

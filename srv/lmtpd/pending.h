@@ -19,10 +19,15 @@
  * failure a message may be delivered twice, as RFC 5321 6.1 allows; never
  * less than once.
  *
- * The file: 64 octets of header (magic, version, two random numbers that key
- * fingerprints), then slots of 32 octets: fingerprint (16), nonce (8), time
- * in ms since 1970 (8; 0: free).  Native byte order: the file is for this
- * machine alone.
+ * The fingerprint must be fast, for each message is read for it, and two that
+ * collide lose mail: nobody may be able to make one that collides with what
+ * another sends.  It is Poly1305 [RFC 8439 2.5] under one secret key: of two
+ * given texts of L octets it is the same with a chance of at most L / 2^103,
+ * whoever chose them, as long as key and fingerprints stay here.
+ *
+ * The file: 64 octets of header (magic, key of fingerprints), then slots of 32
+ * octets: fingerprint (16), nonce (8), time in ms since 1970 (8; 0: free).
+ * Native byte order: the file is for this machine alone.
  *
  * Threads: locked inside, safe from any thread.
  */
@@ -33,10 +38,11 @@
 
 #include "base/attr.h"
 #include "base/fail.h"
+#include "base/sv.h"
 
 enum { PENDING_SLOTS = 16 * 1024 };
 
-/* Fingerprint: 128 bits, keyed by pending_seed(). */
+/* Keyed by a secret of the file. */
 struct fingerprint {
 	uint64_t h[2];
 };
@@ -49,13 +55,13 @@ struct claim {
 /*
  * Open the file, made if absent.  If that cannot be done, as when another
  * process has it, or the disk no room for it, notes are kept in memory only,
- * with a warning in the log.
+ * with a warning in the log.  FAIL_PERM: OpenSSL has no Poly1305.
  */
 int pending_open(const char *path, struct fail *f) MUST_CHECK;
 void pending_close(void);
 
-/* Two numbers that stay the same as long as the file does. */
-void pending_seed(uint64_t out[2]);
+/* Of what a client repeats: the same as long as the file is. */
+struct fingerprint pending_print(struct sv sender, struct sv text);
 
 /* A key for a delivery that begins now. */
 struct claim pending_claim(struct fingerprint print);

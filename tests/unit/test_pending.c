@@ -104,17 +104,43 @@ notes_outlive_the_process(void **state)
 {
 	struct claim kept = pending_claim(print_of(1));
 	struct claim held = pending_claim(print_of(2));
-	uint64_t before[2], after[2];
+	struct fingerprint before = pending_print(SV("a@b"), SV("text"));
+	struct fingerprint after;
 
 	(void)state;
 	pending_settle(&kept);
-	pending_seed(before);
 	pending_close(); /* as kill -9 does: `held` was never settled */
 	open_file();
-	pending_seed(after);
-	assert_memory_equal(before, after, sizeof(before));
+	after = pending_print(SV("a@b"), SV("text"));
+	assert_memory_equal(&before, &after, sizeof(before));
 	assert_true(same_key(held, pending_claim(print_of(2))));
 	assert_false(same_key(kept, pending_claim(print_of(1))));
+}
+
+static bool
+same_print(struct fingerprint a, struct fingerprint b)
+{
+	return memcmp(&a, &b, sizeof(a)) == 0;
+}
+
+static void
+a_fingerprint_is_of_sender_and_text_and_of_the_file(void **state)
+{
+	struct fingerprint print = pending_print(SV("a@b"), SV("text"));
+
+	(void)state;
+	assert_true(same_print(print, pending_print(SV("a@b"), SV("text"))));
+	assert_false(same_print(print, pending_print(SV("a@c"), SV("text"))));
+	assert_false(same_print(print, pending_print(SV("a@b"), SV("texT"))));
+	/* No octet goes from one to the other. */
+	assert_false(same_print(print, pending_print(SV("@b"), SV("texta"))));
+	assert_false(same_print(print, pending_print(SV("ta@b"), SV("tex"))));
+	assert_false(same_print(pending_print(SV_EMPTY, SV("a")),
+	    pending_print(SV("a"), SV_EMPTY)));
+	pending_close();
+	(void)unlink(path);
+	open_file();
+	assert_false(same_print(print, pending_print(SV("a@b"), SV("text"))));
 }
 
 static void
@@ -157,6 +183,9 @@ main(void)
 		a_lost_answer_gives_the_retry_its_key, setup, teardown),
 	    cmocka_unit_test_setup_teardown(
 		notes_outlive_the_process, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		a_fingerprint_is_of_sender_and_text_and_of_the_file, setup,
+		teardown),
 	    cmocka_unit_test_setup_teardown(
 		the_oldest_lost_note_makes_room, setup, teardown),
 	};
