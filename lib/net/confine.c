@@ -171,6 +171,22 @@ confine_rights(const char *home, bool *all_files_out, struct fail *f)
 	return MAY_HIDE ? drop_capabilities(home, all_files_out, f) : 0;
 }
 
+int
+confine_reader(struct fail *f)
+{
+	const uint32_t reads = get_capabilities() & 1u << CAP_DAC_READ_SEARCH;
+	const struct rlimit none = {0, 0};
+
+	(void)setrlimit(RLIMIT_CORE, &none);
+	(void)prctl(PR_SET_DUMPABLE, 0);
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
+		return fail_sys(f, "PR_SET_NO_NEW_PRIVS");
+	}
+	return set_capabilities(reads, reads) == 0
+		   ? 0
+		   : fail_sys(f, "give up capabilities");
+}
+
 /* ---- Landlock ---- */
 
 static int

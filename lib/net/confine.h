@@ -38,6 +38,10 @@ int confine_user(const struct user *user, struct fail *f) MUST_CHECK;
 int confine_rights(
     const char *home, bool *all_files_out, struct fail *f) MUST_CHECK;
 
+/* The same for root, who keeps the right to read all files, and no other.
+ * FAIL_DENIED, FAIL_TEMP. */
+int confine_reader(struct fail *f) MUST_CHECK;
+
 /*
  * No file but below `paths` and what libraries read (/usr, time zone, name
  * service, /proc/self), and no TCP connection or listener but those there

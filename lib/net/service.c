@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/confine.h"
+#include "net/keeper.h"
 #include "net/park.h"
 #include "net/port.h"
 #include "net/stat.h"
@@ -261,6 +262,25 @@ open_paths(
 	return list;
 }
 
+/* Let what root alone can read be read again when it is renewed. */
+static int
+leave_keeper(const struct settings *set, struct arena *arena, struct fail *f)
+{
+	struct path_list list = {.arena = arena};
+
+	add_file(&list, set, set->tls_certificate);
+	add_file(&list, set, set->tls_key);
+	add_names(&list, set);
+	const struct keeper_conf conf = {
+	    .allowed = {set->tls_certificate, set->tls_key, set->tls_names},
+	    .paths = list.paths,
+	    .n_paths = list.n,
+	    .restricted = set->process_restrict,
+	};
+
+	return keeper_start(&conf, f);
+}
+
 static int
 give_up_rights(const struct service *sv, const struct settings *set,
     struct arena *arena, struct fail *f)
@@ -269,7 +289,9 @@ give_up_rights(const struct service *sv, const struct settings *set,
 	struct user user;
 	bool all_files = false, confined = false;
 
-	if (user_find(set, sv->exposed, &user) && confine_user(&user, f) != 0) {
+	if (user_find(set, sv->exposed, &user)
+	    && ((sv->needs_tls && leave_keeper(set, arena, f) != 0)
+		|| confine_user(&user, f) != 0)) {
 		return -1;
 	}
 	if (confine_rights(set->home, &all_files, f) != 0) {
@@ -381,6 +403,7 @@ stop_service(const struct service *sv, const struct settings *set)
 		sv->stop();
 	}
 	tls_unload();
+	keeper_stop();
 }
 
 int

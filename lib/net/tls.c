@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include "base/lock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "net/keeper.h"
 #include "net/tls_priv.h"
 
 /* AEAD with forward secrecy alone.  [RFC 9325 4.2] */
@@ -117,6 +119,19 @@ load_or_keep(struct tls_context *t, const char *cert, const char *key,
 	return rc;
 }
 
+/* What cannot be told because of rights is. */
+static bool
+is_there(const char *path)
+{
+	int fd = keeper_open(path, 0);
+	bool there = fd >= 0 || errno != ENOENT;
+
+	if (fd >= 0) {
+		(void)close(fd);
+	}
+	return there;
+}
+
 /* One folder of `names`, by either of the names that its files may have. */
 static void
 load_folder(
@@ -129,7 +144,7 @@ load_folder(
 	for (size_t i = 0; i < COUNT_OF(files); i++) {
 		char *cert = xasprintf("%s/%s", folder, files[i][0]);
 		char *key = xasprintf("%s/%s", folder, files[i][1]);
-		bool there = access(cert, F_OK) == 0 || access(key, F_OK) == 0;
+		bool there = is_there(cert) || is_there(key);
 
 		if (there && load_or_keep(t, cert, key, old, &f) != 0) {
 			LOG(LOG_ERROR, "tls.refused", kv_str("path", cert),
@@ -144,27 +159,56 @@ load_folder(
 }
 
 static int
-is_visible(const struct dirent *d)
+compare_names(const void *a, const void *b)
 {
-	return d->d_name[0] != '.';
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* What is in a folder that perhaps only the keeper can open: sorted, owned,
+ * as are the names; NULL and errno. */
+static char **
+list_folder(const char *path, size_t *n_out)
+{
+	int fd = keeper_open(path, O_DIRECTORY);
+	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+	char **list = xmalloc(sizeof(*list));
+	size_t n = 0, cap = 1;
+	const struct dirent *d;
+
+	*n_out = 0;
+	if (dir == NULL) {
+		free(list);
+		return NULL;
+	}
+	/* This DIR is ours alone. NOLINTNEXTLINE(concurrency-mt-unsafe) */
+	while ((d = readdir(dir)) != NULL) {
+		if (d->d_name[0] != '.') {
+			list = xgrow(list, n, &cap, sizeof(*list));
+			list[n++] = xstrdup(d->d_name);
+		}
+	}
+	(void)closedir(dir);
+	qsort(list, n, sizeof(*list), compare_names);
+	*n_out = n;
+	return list;
 }
 
 static void
 load_names(
     struct tls_context *t, const char *names, const struct tls_context *old)
 {
-	struct dirent **list = NULL;
-	int n = scandir(names, &list, is_visible, alphasort);
+	size_t n;
+	char **list = list_folder(names, &n);
 
-	if (n < 0 && errno != ENOENT) {
+	if (list == NULL && errno != ENOENT) {
 		struct fail f;
 
 		(void)fail_sys(&f, "read %s", names);
 		LOG(LOG_ERROR, "tls.refused", kv_str("path", names),
 		    kv_fail(&f));
 	}
-	for (int i = 0; i < n; i++) {
-		char *folder = xasprintf("%s/%s", names, list[i]->d_name);
+	for (size_t i = 0; i < n; i++) {
+		char *folder = xasprintf("%s/%s", names, list[i]);
 
 		if (t->n < TLS_PAIRS_MAX) {
 			load_folder(t, folder, old);

@@ -1,19 +1,19 @@
 /*
  * tls_pair.c: a certificate with its chain and key, and the names it is for.
  */
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "net/keeper.h"
 #include "net/tls_priv.h"
 
 enum {
@@ -33,34 +33,91 @@ tls_fail(
 	    reason != NULL ? reason : "failed");
 }
 
-/* OpenSSL says the same of a file that is not there and one that is no PEM:
- * what the protocol must decide on is found out first. */
-static int
-check_readable(const char *path, struct fail *f)
+/* By a descriptor, as the file may be for others to open. */
+static BIO *
+open_pem(const char *path, struct fail *f)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = keeper_open(path, 0);
+	BIO *bio;
 
 	if (fd < 0) {
-		return fail_sys(f, "open %s", path);
+		(void)fail_sys(f, "open %s", path);
+		return NULL;
 	}
-	(void)close(fd);
+	bio = BIO_new_fd(fd, BIO_CLOSE);
+	ASSERT(bio != NULL);
+	return bio;
+}
+
+/* A key under a pass phrase is none: nobody is there to ask. */
+static int
+no_phrase(
+    char *to UNUSED, int size UNUSED, int writing UNUSED, void *arg UNUSED)
+{
+	return 0;
+}
+
+/* The certificates that lead to an authority, in the order of the file. */
+static int
+load_chain(SSL_CTX *ssl, BIO *bio)
+{
+	X509 *x;
+
+	while ((x = PEM_read_bio_X509(bio, NULL, no_phrase, NULL)) != NULL) {
+		if (SSL_CTX_add0_chain_cert(ssl, x) != 1) {
+			X509_free(x);
+			return -1;
+		}
+	}
+	if (ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE) {
+		return -1;
+	}
+	ERR_clear_error(); /* the end of the file */
 	return 0;
 }
 
 static int
-load_files(SSL_CTX *ssl, const char *cert, const char *key, struct fail *f)
+load_certificate(SSL_CTX *ssl, const char *path, struct fail *f)
 {
-	if (check_readable(cert, f) != 0 || check_readable(key, f) != 0) {
+	BIO *bio = open_pem(path, f);
+	X509 *x;
+	int rc = -1;
+
+	if (bio == NULL) {
 		return -1;
 	}
-	if (SSL_CTX_use_certificate_chain_file(ssl, cert) != 1) {
-		return tls_fail(f, FAIL_SYNTAX, "certificate", cert);
+	x = PEM_read_bio_X509_AUX(bio, NULL, no_phrase, NULL);
+	if (x == NULL || SSL_CTX_use_certificate(ssl, x) != 1
+	    || load_chain(ssl, bio) != 0) {
+		(void)tls_fail(f, FAIL_SYNTAX, "certificate", path);
+	} else {
+		rc = 0;
 	}
-	if (SSL_CTX_use_PrivateKey_file(ssl, key, SSL_FILETYPE_PEM) != 1
+	X509_free(x);
+	BIO_free(bio);
+	return rc;
+}
+
+static int
+load_key(SSL_CTX *ssl, const char *path, struct fail *f)
+{
+	BIO *bio = open_pem(path, f);
+	EVP_PKEY *key;
+	int rc = -1;
+
+	if (bio == NULL) {
+		return -1;
+	}
+	key = PEM_read_bio_PrivateKey(bio, NULL, no_phrase, NULL);
+	if (key == NULL || SSL_CTX_use_PrivateKey(ssl, key) != 1
 	    || SSL_CTX_check_private_key(ssl) != 1) {
-		return tls_fail(f, FAIL_SYNTAX, "private key", key);
+		(void)tls_fail(f, FAIL_SYNTAX, "private key", path);
+	} else {
+		rc = 0;
 	}
-	return 0;
+	EVP_PKEY_free(key);
+	BIO_free(bio);
+	return rc;
 }
 
 /* ---- for the log ---- */
@@ -130,7 +187,8 @@ tls_pair_load(
 	if (ssl == NULL) {
 		return tls_fail(f, FAIL_TEMP, "TLS", "set-up");
 	}
-	if (load_files(ssl, cert, key, f) != 0) {
+	ERR_clear_error();
+	if (load_certificate(ssl, cert, f) != 0 || load_key(ssl, key, f) != 0) {
 		SSL_CTX_free(ssl);
 		return -1;
 	}

@@ -242,15 +242,27 @@ class Postroom:
         self.start()
 
     def pids(self, program=None):
-        """Process ids of `program`, or of all programs, under postroom."""
+        """Process ids of `program`, or of all programs, under postroom.
+        Those that keep the right to read keys for one are not it."""
         found = []
         for pid in _descendants(self.process.pid):
             try:
                 exe = os.readlink(f"/proc/{pid}/exe")
+                with open(f"/proc/{pid}/comm", encoding="ascii") as f:
+                    keeper = f.read() == "keeper\n"
             except OSError:
                 continue
-            if program in (None, os.path.basename(exe)):
+            if program in (None, os.path.basename(exe)) and not keeper:
                 found.append(pid)
+        return found
+
+    def keepers(self):
+        """Process ids of those."""
+        found = []
+        for pid in _descendants(self.process.pid):
+            with open(f"/proc/{pid}/comm", encoding="ascii") as f:
+                if f.read() == "keeper\n":
+                    found.append(pid)
         return found
 
     def descriptors(self, program):

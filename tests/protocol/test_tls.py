@@ -6,8 +6,12 @@ import signal
 import socket
 import ssl
 import subprocess
+import tempfile
+import time
 
 import pytest
+
+from harness.postroom import Postroom
 
 PROGRAMS = ("imapd", "pop3d", "smtpd")
 
@@ -137,6 +141,90 @@ def test_renewal_behind_links_is_followed(make_server, tmp_path):
         os.symlink(archive / f"{target}2.pem", os.path.join(live, name))
     assert "tls.refused" not in reload(p)
     assert shown(p, "two.example.com") == {"two.example.com"}
+
+
+# What certificate clients make: links in one folder to files in another,
+# neither of which anybody but root may look into.
+def renew(top, name, number):
+    archive = os.path.join(top, "archive")
+    make_pair(archive, name, cert=f"cert{number}.pem", key=f"key{number}.pem")
+    for folder in ("live/a", "live/b"):
+        os.makedirs(os.path.join(top, folder), exist_ok=True)
+        for link, file in (("fullchain.pem", "cert"), ("privkey.pem", "key")):
+            new = os.path.join(top, folder, "new")
+            os.symlink(os.path.join(archive, f"{file}{number}.pem"), new)
+            os.rename(new, os.path.join(top, folder, link))
+    for folder in ("archive", "live", "live/a", "live/b"):
+        os.chmod(os.path.join(top, folder), 0o700)
+
+
+@pytest.fixture
+def of_root():
+    """A server whose programs are other users, and keys that are root's."""
+    if os.geteuid() != 0:
+        pytest.skip("only root becomes another")
+    with tempfile.TemporaryDirectory() as top:
+        os.chmod(top, 0o755)
+        home = os.path.join(top, "home")
+        os.mkdir(home)
+        renew(top, "one.example.org", 1)
+        with open(os.path.join(home, "postroom.conf"), "w",
+                  encoding="ascii") as f:
+            f.write("process {\n  user = 61001:61000\n"
+                    "  smtp_user = 61002:61000\n}\ntls {\n"
+                    f"  certificate = {top}/live/a/fullchain.pem\n"
+                    f"  key = {top}/live/a/privkey.pem\n"
+                    f"  names = {top}/live\n}}\n")
+        with Postroom(home) as server:
+            yield server, top
+
+
+def test_renewed_keys_of_root_are_read_without_being_root(of_root):
+    p, top = of_root
+    assert shown(p, "one.example.org") == {"one.example.org"}
+    for number, name in ((2, "two.example.org"), (3, "three.example.org")):
+        renew(top, name, number)
+        said = reload(p)
+        assert "tls.refused" not in said
+        assert said.count(f"path={top}/live/b/fullchain.pem") == 3
+        for port in ("imaps", "pop3s", "submissions"):
+            assert shown(p, name, port) == {name}
+
+
+def test_who_reads_for_others_can_do_nothing_else(of_root):
+    p, _ = of_root
+    keepers = p.keepers()
+    assert len(keepers) == len(PROGRAMS)
+    for pid in keepers:
+        with open(f"/proc/{pid}/status", encoding="ascii") as f:
+            status = dict(line.rstrip("\n").split(":\t", 1) for line in f)
+        assert int(status["CapEff"], 16) == 1 << 2  # CAP_DAC_READ_SEARCH
+        assert int(status["CapPrm"], 16) == 1 << 2
+        assert status["NoNewPrivs"] == "1"
+        assert os.listdir(f"/proc/{pid}/fd") == ["0", "1", "2", "3"]
+    for program in PROGRAMS:
+        for pid in p.pids(program):
+            os.kill(pid, signal.SIGKILL)
+    deadline = time.monotonic() + 20
+    while any(os.path.exists(f"/proc/{pid}") for pid in keepers):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_keys_that_others_could_have_put_there_are_not(of_root):
+    p, top = of_root
+    renew(top, "two.example.org", 2)
+    os.chown(os.path.join(top, "live/a"), 61001, 61000)
+    said = reload(p)
+    assert said.count(
+        f"tls.refused path={top}/live/a/fullchain.pem why=") == 6
+    assert shown(p, "one.example.org") == {"one.example.org"}
+    os.chown(os.path.join(top, "live/a"), 0, 0)
+    os.chmod(os.path.join(top, "live/a"), 0o770)
+    assert f"tls.refused path={top}/live/a/fullchain.pem" in reload(p)
+    os.chmod(os.path.join(top, "live/a"), 0o700)
+    assert "tls.refused" not in reload(p)
+    assert shown(p, "two.example.org") == {"two.example.org"}
 
 
 def test_bad_files_are_refused_and_the_old_ones_kept(p):
