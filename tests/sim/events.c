@@ -34,10 +34,8 @@ event_clock(struct world *w)
 {
 	struct proc *p = some_proc(w);
 
-	if (p != NULL && w->skewed) {
-		simproc_clock(
-		    p->sim, (int64_t)rng_below(&w->rng, 8 * 3600 * 1000)
-				- 4 * 3600 * 1000);
+	if (p != NULL && w->skew_max != 0) {
+		simproc_clock(p->sim, world_skew(w));
 		world_say(w, p, "CLOCK steps");
 	}
 }

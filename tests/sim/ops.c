@@ -60,6 +60,11 @@ op_failed(struct proc *p, unsigned a, const char *what, const struct fail *f,
 	    && (w->full || p->met_full || p->fulls != w->fulls)) {
 		return;
 	}
+	if (w->refusals != 0
+	    && (f->kind == FAIL_TEMP || f->kind == FAIL_UNKNOWN
+		|| f->kind == FAIL_LIMIT)) {
+		return;
+	}
 	if (is_excused(p)) {
 		view_unref(&p->view[a]);
 		account_close(&p->account[a]);
@@ -125,8 +130,10 @@ op_uids(struct proc *p, const struct mbox *m, struct uidset *out)
 const char *
 op_name(struct world *w)
 {
-	static const char *const names[] = {
-	    "A", "B", "A/x", "A/y", "B/x", "C", "A/x/deep", "Drafts"};
+	static const char *const names[] = {"A", "B", "A/x", "A/y", "B/x", "C",
+	    "A/x/deep", "Drafts",
+	    /* in another case, and in another normal form: others */
+	    "a", "a/X", "caf\xc3\xa9", "cafe\xcc\x81", "inbox/x", "InBoX/x"};
 
 	return names[rng_below(&w->rng, COUNT_OF(names))];
 }
@@ -302,7 +309,8 @@ check_octets(struct proc *p, unsigned a, int fd, const struct msg *m)
 		    sizeof(got) - have, have);
 		have += n > 0 ? (size_t)n : 0;
 	}
-	if (simproc_dead(p->sim) || !content_of_size(m->size, &k)) {
+	if (simproc_dead(p->sim) || (n < 0 && p->w->refusals != 0)
+	    || !content_of_size(m->size, &k)) {
 		return;
 	}
 	content_octets(k, &want);
@@ -338,6 +346,9 @@ op_read(struct proc *p, unsigned a)
 	}
 	b = op_box(p, a, m->id);
 	if (!op_counts(p, a, epoch) || p->epoch[a] != epoch || b == NULL) {
+		return;
+	}
+	if (f.kind != FAIL_ABSENT && p->w->refusals != 0) {
 		return;
 	}
 	u = oracle_uid(o, b, msg->uid);

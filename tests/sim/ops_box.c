@@ -3,6 +3,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "ops_priv.h"
 
@@ -186,8 +187,10 @@ op_subscribe(struct proc *p, unsigned a)
 	alone = attempt_alone(&af->subscriptions, clock);
 	attempt_end(o, &af->subscriptions);
 	if (rc == 0 && alone && op_counts(p, a, epoch)) {
-		(void)snprintf(
-		    af->subscribed, sizeof(af->subscribed), "%s", name);
+		bool inbox = strncasecmp(name, "inbox/", 6) == 0;
+
+		(void)snprintf(af->subscribed, sizeof(af->subscribed), "%s%s",
+		    inbox ? "INBOX" : "", inbox ? name + 5 : name);
 		af->subscribed_on = on;
 		fact_set(o, &af->subscriptions, FACT_THERE);
 	}

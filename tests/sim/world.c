@@ -19,6 +19,7 @@ enum {
 	READ_STOPS = 8,	  /* in 1000 pages read */
 	FAR_VOLUMES = 20, /* in 1000 runs */
 	FINISH_STEPS = 200000,
+	DAY_MS = 24 * 3600 * 1000,
 };
 
 const char *
@@ -147,13 +148,33 @@ on_step(void *arg, struct simproc *sim, enum simop op)
 	}
 }
 
+/* Who is out of handles, or of memory: nothing was done.  Of a flush that is
+ * never said. */
+static int
+refusal(struct world *w, enum simop op)
+{
+	static const int no_handle[] = {-EMFILE, -ENFILE, -ENOMEM};
+
+	return op == SIMOP_OPEN
+		   ? no_handle[rng_below(&w->rng, COUNT_OF(no_handle))]
+		   : -ENOMEM;
+}
+
 static int
 on_call(void *arg, struct simproc *sim, enum simop op, const char *path)
 {
 	struct world *w = arg;
-	(void)sim;
+
 	(void)path;
-	if (!w->flush_fails || !is_flush(op) || !task_running()) {
+	if (!task_running()) {
+		return 0;
+	}
+	if (!is_flush(op)) {
+		return !simproc_told(sim) && rng_chance(&w->rng, w->refusals)
+			   ? refusal(w, op)
+			   : 0;
+	}
+	if (!w->flush_fails) {
 		return 0;
 	}
 	w->flush_fails = false;
@@ -170,8 +191,8 @@ proc_main(void *arg)
 
 	if (store_open(&p->w->store_conf, simproc_fs(p->sim), &p->store, &f)
 	    != 0) {
-		if (!simproc_dead(p->sim) && p->w->strict
-		    && !p->w->oracle.sick) {
+		if (!simproc_dead(p->sim) && p->w->strict && !p->w->oracle.sick
+		    && p->w->refusals == 0) {
 			violation(&p->w->oracle, "(11) store_open: %s", f.text);
 		}
 		return;
@@ -183,6 +204,13 @@ proc_main(void *arg)
 	}
 	proc_leave(p);
 	store_close(&p->store);
+}
+
+int64_t
+world_skew(struct world *w)
+{
+	return (int64_t)rng_below(&w->rng, 2 * w->skew_max)
+	       - (int64_t)w->skew_max;
 }
 
 struct proc *
@@ -202,10 +230,8 @@ proc_start(struct world *w)
 	p->id = ++w->next_id;
 	p->sim = simproc_new(w->fs, p->id);
 	p->session = rng_u64(&w->rng) | 1;
-	if (w->skewed) {
-		simproc_clock(
-		    p->sim, (int64_t)rng_below(&w->rng, 4 * 3600 * 1000)
-				- 2 * 3600 * 1000);
+	if (w->skew_max != 0) {
+		simproc_clock(p->sim, world_skew(w) / 2);
 	}
 	p->task = task_new(proc_main, p);
 	w->proc[i] = p;
@@ -382,7 +408,9 @@ draw_weights(struct world *w)
 				  ? 1000
 				  : (unsigned)rng_range(&w->rng, 30, 600);
 	w->stop_per_mille = (unsigned)rng_below(&w->rng, 12);
-	w->skewed = rng_chance(&w->rng, 300);
+	if (rng_chance(&w->rng, 60)) {
+		w->refusals = (unsigned)rng_range(&w->rng, 1, 15);
+	}
 }
 
 static void
@@ -432,6 +460,20 @@ draw_focus(struct world *w)
 		w->event_per_mille += 10;
 		w->flush_stops = 120;
 	}
+}
+
+/* By hours, or by days: but not where a tree is put back, since a clock that
+ * goes before all that was lost gives its places again. */
+static void
+draw_clocks(struct world *w)
+{
+	if (!rng_chance(&w->rng, 300)) {
+		return;
+	}
+	w->skew_max =
+	    w->event_weight[EVENT_RESTORE] == 0 && rng_chance(&w->rng, 400)
+		? 10 * DAY_MS
+		: DAY_MS / 6;
 }
 
 static void
@@ -562,6 +604,7 @@ world_run(const struct world_conf *conf, char failure[400])
 	oracle_init(&w->oracle, on_violation, w);
 	draw_weights(w);
 	draw_focus(w);
+	draw_clocks(w);
 	make_volume(w);
 	make_conf(w);
 	make_accounts(w);

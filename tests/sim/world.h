@@ -120,7 +120,8 @@ struct world {
 	unsigned stop_per_mille;
 	unsigned flush_stops; /* of 1000 flushes, that wait for others */
 	unsigned power_at;    /* the step at which it goes; 0: not planned */
-	bool skewed;	      /* clocks of processes differ */
+	uint64_t skew_max;    /* ms by which clocks of processes differ */
+	unsigned refusals;    /* of 1000 calls: no memory, or no handle */
 	bool strict;	      /* no call may fail but for a reason of its own */
 	bool full;	      /* the disk, now */
 	unsigned fulls;	      /* how often that changed */
@@ -147,6 +148,7 @@ const char *world_account(unsigned account); /* its id */
 void world_say(struct world *w, const struct proc *p, const char *fmt, ...)
     PRINTF_LIKE(3, 4);
 struct proc *proc_start(struct world *w);
+int64_t world_skew(struct world *w); /* of a clock, by chance */
 void proc_finish(struct world *w, struct proc *p); /* run to its end */
 void proc_kill(struct world *w, struct proc *p);
 void world_quiesce(struct world *w);
