@@ -26,8 +26,9 @@ struct machine {
 	/* What another does between one's look and its rename. */
 	void (*race)(struct machine *m);
 	struct simproc *slow;
-	unsigned skip;	  /* of its renames */
-	unsigned renames; /* of who is killed */
+	struct simproc *starved; /* has no handle left */
+	unsigned skip;		 /* of its renames */
+	unsigned renames;	 /* of who is killed */
 };
 enum { RENAMES = 2 }; /* of who makes an account: its head, and it */
 
@@ -39,6 +40,9 @@ on_call(void *arg, struct simproc *p, enum simop op, const char *path)
 	(void)path;
 	if (m->refuse == NULL && m->later != 0 && --m->later == 0) {
 		return m->answer;
+	}
+	if (op == SIMOP_OPEN && p == m->starved) {
+		return -EMFILE;
 	}
 	if (op == SIMOP_RENAME && p == m->slow && m->skip-- == 0) {
 		m->slow = NULL;
@@ -297,6 +301,40 @@ mark_is_left_whatever_fails(void **state)
 	}
 }
 
+/* The journal goes on in a segment that the process cannot open for now: what
+ * it writes later must not stand behind the SEAL that it has seen. */
+static void
+seal_is_not_passed_before_it_is_followed(void **state)
+{
+	enum { TIMES = 3, DAYS_MS = 3 * 24 * 3600 * 1000 };
+	struct machine m;
+	struct process p;
+	struct process rotating;
+	struct view *v = NULL;
+	struct fail f;
+
+	(void)state;
+	machine_make(&m);
+	process_start(&m, &p);
+	process_start(&m, &rotating);
+	assert_int_equal(append(&p, 1, &f), 0);
+	simfs_advance(m.fs, DAYS_MS);
+	assert_int_equal(account_checkpoint(rotating.account, &f), 0);
+	assert_int_equal(account_collect(rotating.account, &f), 0);
+	m.starved = p.sim;
+	for (unsigned i = 0; i < TIMES; i++) {
+		assert_int_equal(account_refresh(p.account, &v, &f), -1);
+	}
+	m.starved = NULL;
+	assert_int_equal(append(&p, 2, &f), 0);
+	assert_int_equal(append(&rotating, 3, &f), 0);
+	assert_int_equal(messages(&rotating), 3);
+	assert_int_equal(messages(&p), 3);
+	process_end(&rotating);
+	process_end(&p);
+	simfs_free(&m.fs);
+}
+
 static const char other[] = "1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b";
 
 static void
@@ -352,6 +390,7 @@ main(void)
 	    cmocka_unit_test(move_of_nothing_is_refused_read_only),
 	    cmocka_unit_test(full_disk_takes_the_mark),
 	    cmocka_unit_test(mark_is_left_whatever_fails),
+	    cmocka_unit_test(seal_is_not_passed_before_it_is_followed),
 	    cmocka_unit_test(the_slower_maker_vouches_for_the_account),
 	};
 
