@@ -52,6 +52,21 @@ look_modseq(struct look *l, const struct box_fact *b, const struct msg *m,
 }
 
 void
+look_told(struct look *l, const struct mbox *mbox, const struct msg *m)
+{
+	uint64_t key[] = {
+	    MEANS_UID, l->account, mbox->id, mbox->uidvalidity, m->uid};
+	uint32_t k;
+
+	if (content_of_size(m->size, &k)
+	    && meaning(l->o, key, COUNT_OF(key), k) != k) {
+		violation(l->o,
+		    "(2) account %u mailbox %llx UID %u: now message %u",
+		    l->account, (unsigned long long)mbox->id, m->uid, k);
+	}
+}
+
+void
 look_presence(struct look *l, const struct box_fact *b, struct uid_fact *u)
 {
 	if (fact_settled(&u->f, l->clock) && fact_settled(&b->f, l->clock)) {

@@ -31,6 +31,8 @@ bool held_at(const struct fact *f, enum fact_state state, uint64_t clock);
 /* oracle_msg.c */
 void look_msg(struct look *l, struct box_fact *b, const struct mbox *mbox,
     const struct msg *m);
+/* It was shown, and may be lost: its UID means it all the same. */
+void look_told(struct look *l, const struct mbox *mbox, const struct msg *m);
 /* It is shown: that settles whether it is there, if nobody is at it. */
 void look_presence(
     struct look *l, const struct box_fact *b, struct uid_fact *u);

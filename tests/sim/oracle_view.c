@@ -181,6 +181,13 @@ look_sick(struct look *l, const struct view *v)
 {
 	struct account_fact *a = &l->o->account[l->account];
 
+	for (size_t i = 0; i < view_mboxes(v); i++) {
+		const struct mbox *m = view_mbox_at(v, i);
+
+		for (uint32_t n = 0; n < m->exists; n++) {
+			look_told(l, m, mbox_msg(m, n));
+		}
+	}
 	for (unsigned i = 0; i < a->n_delivery; i++) {
 		struct delivery_fact *d = &a->delivery[i];
 		const struct mbox *in = NULL;

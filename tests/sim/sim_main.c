@@ -5,6 +5,7 @@
  *	sim --all ...			go on behind it
  *	sim --seed N [--steps M] [--verbose]
  *	sim --mutation N ...		with a fix taken out: must fail
+ *	sim --focus N ...		all about one thing, see world.h
  *
  * SIM_SEEDS and SIM_FIRST of the environment stand for --seeds and --first.
  */
@@ -36,7 +37,7 @@ usage(void)
 {
 	(void)fprintf(stderr,
 	    "usage: sim [--first N] [--seeds N] [--seed N] [--steps N]\n"
-	    "           [--all] [--verbose] [--mutation N]\n");
+	    "           [--all] [--verbose] [--mutation N] [--focus N]\n");
 	exit(2);
 }
 
@@ -66,6 +67,8 @@ parse(int argc, char **argv, struct args *a)
 			a->seeds = number(argv[++i]);
 		} else if (strcmp(argv[i], "--steps") == 0) {
 			a->conf.steps = (unsigned)number(argv[++i]);
+		} else if (strcmp(argv[i], "--focus") == 0) {
+			a->conf.focus = (int)number(argv[++i]);
 		} else if (strcmp(argv[i], "--mutation") == 0) {
 			a->mutation = (int)number(argv[++i]);
 		} else {
@@ -102,7 +105,7 @@ run_all(const struct args *a, char failure[400])
 int
 main(int argc, char **argv)
 {
-	struct args a = {.mutation = 0};
+	struct args a = {.conf.focus = -1};
 	char failure[400] = "";
 	int64_t start = clock_mono_ms();
 	uint64_t failed;

@@ -437,6 +437,8 @@ draw_focus(struct world *w)
 		{OP_DELIVER, 40}, {OP_CREATE, 10}},
 	    [FOCUS_TEARS] = {{OP_REFRESH, 80}, {OP_DELIVER, 60},
 		{OP_APPEND, 30}},
+	    [FOCUS_SICK] = {{OP_REFRESH, 60}, {OP_APPEND, 40}, {OP_DELIVER, 40},
+		{OP_FLAGS, 20}, {OP_CHECKPOINT, 10}},
 	};
 	static const struct leaning events[FOCUS_COUNT][8] = {
 	    [FOCUS_SNAPSHOTS] = {{EVENT_TIME, 20}},
@@ -446,13 +448,17 @@ draw_focus(struct world *w)
 	    [FOCUS_RESTORE] = {{EVENT_SAVE, 15}, {EVENT_RESTORE, 10},
 		{EVENT_START, 10}},
 	    [FOCUS_TEARS] = {{EVENT_START, 20}},
+	    [FOCUS_SICK] = {{EVENT_START, 20}, {EVENT_FLUSH_FAILS, 8},
+		{EVENT_WRITEBACK_FAILS, 8}, {EVENT_POWER, 10}},
 	};
 
-	if (rng_chance(&w->rng, 400)) {
-		w->focus = FOCUS_ALL;
-		return;
+	bool all = rng_chance(&w->rng, 400);
+
+	w->focus = all ? FOCUS_ALL
+		       : (enum focus)rng_range(&w->rng, 1, FOCUS_COUNT - 1);
+	if (w->conf.focus >= 0) {
+		w->focus = (enum focus)w->conf.focus;
 	}
-	w->focus = (enum focus)rng_range(&w->rng, 1, FOCUS_COUNT - 1);
 	add_weights(w->weight, ops[w->focus]);
 	add_weights(w->event_weight, events[w->focus]);
 	world_say(w, NULL, "FOCUS %d", (int)w->focus);

@@ -67,6 +67,7 @@ enum focus {
 	FOCUS_POWER,
 	FOCUS_RESTORE, /* yesterday's tree under live processes */
 	FOCUS_TEARS,   /* many readers of what is just being written */
+	FOCUS_SICK,    /* flushes fail, and the disk is mended */
 	FOCUS_COUNT,
 };
 
@@ -74,7 +75,7 @@ struct world_conf {
 	uint64_t seed;
 	unsigned steps; /* switches between processes; 0: by the seed */
 	bool verbose;
-	bool no_forged_digests;
+	int focus; /* an enum focus; -1: by the seed */
 };
 
 struct proc {
@@ -148,7 +149,7 @@ const char *world_account(unsigned account); /* its id */
 void world_say(struct world *w, const struct proc *p, const char *fmt, ...)
     PRINTF_LIKE(3, 4);
 struct proc *proc_start(struct world *w);
-int64_t world_skew(struct world *w); /* of a clock, by chance */
+int64_t world_skew(struct world *w);		   /* of a clock, by chance */
 void proc_finish(struct world *w, struct proc *p); /* run to its end */
 void proc_kill(struct world *w, struct proc *p);
 void world_quiesce(struct world *w);
