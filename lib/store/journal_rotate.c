@@ -71,6 +71,10 @@ append_seal(struct account *a, struct segment *seg, uint64_t clean,
 		struct buf framed = {0};
 		bool found;
 
+		if (a->store->read_only) {
+			return store_is_read_only(f);
+		}
+
 		frame_seal(a, seg, seal, &framed);
 		struct iovec v = {framed.data, framed.len};
 		ssize_t n = fs_writev(a->store->fs, seg->fd, &v, 1);

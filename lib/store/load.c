@@ -154,10 +154,18 @@ load(struct account *a, struct replay *r, struct segment **out, struct fail *f)
 	return fail_wrap(f, "account %s", a->id);
 }
 
+/* Was put back from a copy, was cut, or is of before the disk was mended. */
+static bool
+outdated(const struct store *s, const struct segment *seg)
+{
+	return journal_suspect(seg)
+	       || (!MUTATION(F31) && seg->header.generation < s->generation);
+}
+
 /*
- * As load().  A segment that was put back from a copy or was cut gets
- * a successor before anything is told of it: UIDs that it lacks were given,
- * and one that it has may have been lost since it was copied, and given anew.
+ * As load().  An outdated segment gets a successor before anything is told of
+ * it: UIDs that it lacks were given, and one that it has may have been lost
+ * since it was copied, and given anew.
  */
 static int
 load_to_tell(
@@ -170,7 +178,7 @@ load_to_tell(
 			return -1;
 		}
 		if (i == LOAD_TRIES || r->gone || a->store->read_only
-		    || !journal_suspect(*seg)) {
+		    || !outdated(a->store, *seg)) {
 			return 0;
 		}
 		if (journal_rotate(a, *seg, 0, 0, &why) != 0) {

@@ -79,6 +79,25 @@ mark_path(uint64_t generation, char path[64])
 	    path, 64, "read-only.%llu", (unsigned long long)generation);
 }
 
+/* Flush a folder.  What failed before it was opened was told to another, who
+ * has left the mark: it is looked for. */
+static int
+sync_folder(struct store *s, int dir, const char *path, struct fail *f)
+{
+	int fd = fs_open(s->fs, dir, path, O_RDONLY, 0);
+	int rc;
+
+	if (fd < 0) {
+		return fail_err(f, -fd, "open %s", path);
+	}
+	rc = fs_sync(s->fs, fd);
+	fs_close(s->fs, &fd);
+	if (rc == 0) {
+		store_look_for_mark(s);
+	}
+	return rc == 0 ? 0 : store_flush_failed(s, -rc, path, f);
+}
+
 static bool
 make_empty(struct fs *fs, const char *path)
 {
@@ -111,7 +130,7 @@ leave_mark(struct store *s)
 	mark_path(s->generation, path);
 	if (make_empty(s->fs, path)
 	    || fs_rename(s->fs, FS_ROOT, spare_mark, FS_ROOT, path) == 0) {
-		(void)!store_sync_path(s, FS_ROOT, ".", &f);
+		(void)!sync_folder(s, FS_ROOT, ".", &f);
 	}
 }
 
@@ -128,7 +147,7 @@ store_look_for_mark(struct store *s)
 		LOG(LOG_ERROR, "store.read_only", kv_str("file", path));
 		/* Not to be told of again after a power cut, it must be there
 		 * before anything more is shown: see journal_rotate(). */
-		(void)!store_sync_path(s, FS_ROOT, ".", &f);
+		(void)!sync_folder(s, FS_ROOT, ".", &f);
 	}
 }
 
@@ -197,7 +216,7 @@ store_raise_generation(struct store *store, struct fail *f)
 	if (rc == 0) {
 		int err = fs_rename(fs, FS_ROOT, path, FS_ROOT, "generation");
 
-		rc = err == 0 ? store_sync_path(store, FS_ROOT, ".", f)
+		rc = err == 0 ? sync_folder(store, FS_ROOT, ".", f)
 			      : fail_err(f, -err, "rename %s", path);
 	}
 	if (rc == 0) {
@@ -235,7 +254,7 @@ prepare(struct store *s, struct fail *f)
 	s->generation = generation;
 	keep_spare_mark(s);
 	/* Whatever is acknowledged stands below them. */
-	return store_sync_path(s, FS_ROOT, ".", f);
+	return sync_folder(s, FS_ROOT, ".", f);
 }
 
 static void
@@ -414,19 +433,10 @@ store_flush_failed(struct store *s, int err, const char *what, struct fail *f)
 int
 store_sync_path(struct store *s, int dir, const char *path, struct fail *f)
 {
-	int fd = fs_open(s->fs, dir, path, O_RDONLY, 0);
-	int rc;
-
-	if (fd < 0) {
-		return fail_err(f, -fd, "open %s", path);
+	if (sync_folder(s, dir, path, f) != 0) {
+		return -1;
 	}
-	rc = fs_sync(s->fs, fd);
-	fs_close(s->fs, &fd);
-	if (rc == 0) {
-		/* What failed before we opened it was told to another. */
-		store_look_for_mark(s);
-	}
-	return rc == 0 ? 0 : store_flush_failed(s, -rc, path, f);
+	return s->read_only ? store_is_read_only(f) : 0;
 }
 
 /* ---- listing ---- */

@@ -173,7 +173,9 @@ void store_tidy(struct store *s);
  * asked behind opening what is to be flushed. */
 void store_look_for_mark(struct store *s);
 
-/* Flush a file or folder by its path below an account. */
+/* Flush a file or folder by its path below an account.  FAIL_TEMP on a volume
+ * that is read-only, or turns out to be: what was lost may be what the caller
+ * relies on. */
 int store_sync_path(
     struct store *s, int dir, const char *path, struct fail *f) MUST_CHECK;
 

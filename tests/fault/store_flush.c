@@ -13,24 +13,17 @@
 
 static const char id[] = "0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a";
 
-/* A machine, and what is to happen on it. */
+/* A machine, and what is to happen on it, as the test says. */
 struct machine {
 	struct simfs *fs;
 	unsigned next_id;
-	struct simproc *refuse; /* its next flush of a journal fails */
-	struct simproc *kill;	/* ... and this one is killed there */
-	bool full;		/* from then on */
-	/* Behind the refused flush the n-th call fails so. */
+	/* What a call of `who` is answered; 0: as it is. */
+	int (*script)(struct machine *m, enum simop op);
+	struct simproc *who;
+	unsigned n;
 	unsigned later;
 	int answer;
-	/* What another does between one's look and its rename. */
-	void (*race)(struct machine *m);
-	struct simproc *slow;
-	struct simproc *starved; /* has no handle left */
-	unsigned skip;		 /* of its renames */
-	unsigned renames;	 /* of who is killed */
 };
-enum { RENAMES = 2 }; /* of who makes an account: its head, and it */
 
 static int
 on_call(void *arg, struct simproc *p, enum simop op, const char *path)
@@ -38,50 +31,80 @@ on_call(void *arg, struct simproc *p, enum simop op, const char *path)
 	struct machine *m = arg;
 
 	(void)path;
-	if (m->refuse == NULL && m->later != 0 && --m->later == 0) {
-		return m->answer;
-	}
-	if (op == SIMOP_OPEN && p == m->starved) {
-		return -EMFILE;
-	}
-	if (op == SIMOP_RENAME && p == m->slow && m->skip-- == 0) {
-		m->slow = NULL;
-		m->race(m);
-	}
-	if (m->race != NULL && p == m->kill && op == SIMOP_RENAME) {
-		m->renames++;
-	}
-	if (m->renames == RENAMES && op == SIMOP_SYNC && p == m->kill) {
-		simproc_kill(p); /* the name is there, and not on disk */
-		return -EIO;
-	}
-	if (op != SIMOP_DATASYNC) {
-		return 0;
-	}
-	if (m->kill == p) {
-		simproc_kill(p);
-		return -EIO;
-	}
-	if (m->refuse != p) {
-		return 0;
-	}
-	m->refuse = NULL;
-	if (m->full) {
-		simfs_capacity(m->fs, simfs_used(m->fs));
-	}
-	return -EIO;
+	return p == m->who ? m->script(m, op) : 0;
 }
 
 static void
-machine_make(struct machine *m)
+machine_make(struct machine *m, bool covers)
 {
 	struct simfs_conf conf = {.seed = 1,
 	    .page = 512,
-	    .fsync_covers_name = true,
+	    .fsync_covers_name = covers,
 	    .fault = on_call,
 	    .arg = m};
 
 	*m = (struct machine){.fs = simfs_new(&conf)};
+}
+
+static void
+play(struct machine *m, struct simproc *who,
+    int (*script)(struct machine *m, enum simop op))
+{
+	m->script = script;
+	m->who = who;
+	m->n = 0;
+}
+
+/* ---- scripts ---- */
+
+static int
+killed_at_flush(struct machine *m, enum simop op)
+{
+	if (op != SIMOP_DATASYNC) {
+		return 0;
+	}
+	simproc_kill(m->who);
+	return -EIO;
+}
+
+/* Once. */
+static int
+flush_fails(struct machine *m, enum simop op)
+{
+	if (op != SIMOP_DATASYNC) {
+		return 0;
+	}
+	m->who = NULL;
+	return -EIO;
+}
+
+static int
+flush_fails_and_disk_is_full(struct machine *m, enum simop op)
+{
+	int rc = flush_fails(m, op);
+
+	if (rc != 0) {
+		simfs_capacity(m->fs, simfs_used(m->fs));
+	}
+	return rc;
+}
+
+/* And the `answer`'s turn comes n calls later. */
+static int
+flush_fails_and_more(struct machine *m, enum simop op)
+{
+	if (m->n == 0) {
+		m->n += op == SIMOP_DATASYNC;
+		return op == SIMOP_DATASYNC ? -EIO : 0;
+	}
+	return m->n++ == m->later ? m->answer : 0;
+}
+
+static int
+no_handle(struct machine *m, enum simop op)
+{
+	(void)m;
+	return op == SIMOP_OPEN ? -EMFILE : 0;
 }
 
 /* ---- a process on it, with the account open ---- */
@@ -179,7 +202,7 @@ move_of_nothing_is_durable(void **state)
 	struct fail f;
 
 	(void)state;
-	machine_make(&m);
+	machine_make(&m, true);
 	process_start(&m, &killed);
 	process_start(&m, &p);
 	assert_int_equal(append(&p, 1, &f), 0);
@@ -187,9 +210,8 @@ move_of_nothing_is_durable(void **state)
 			     &(struct mbox_attrs){.special_use = 0}, &to, &f),
 	    0);
 	assert_int_equal(messages(&killed), 1);
-	m.kill = killed.sim;
+	play(&m, killed.sim, killed_at_flush);
 	assert_int_equal(move_first(&killed, to, &f), -1);
-	m.kill = NULL;
 	process_end(&killed);
 
 	assert_int_equal(move_first(&p, to, &f), 0);
@@ -212,14 +234,14 @@ move_of_nothing_is_refused_read_only(void **state)
 	struct fail f;
 
 	(void)state;
-	machine_make(&m);
+	machine_make(&m, true);
 	process_start(&m, &failed);
 	process_start(&m, &p);
 	assert_int_equal(append(&p, 1, &f), 0);
 	assert_int_equal(account_mbox_create(p.account, SV("Away"),
 			     &(struct mbox_attrs){.special_use = 0}, &to, &f),
 	    0);
-	m.refuse = failed.sim;
+	play(&m, failed.sim, flush_fails);
 	assert_int_equal(move_first(&failed, to, &f), -1);
 	assert_int_equal(f.kind, FAIL_UNKNOWN);
 
@@ -240,10 +262,9 @@ full_disk_takes_the_mark(void **state)
 	struct fail f;
 
 	(void)state;
-	machine_make(&m);
+	machine_make(&m, true);
 	process_start(&m, &told);
-	m.refuse = told.sim;
-	m.full = true;
+	play(&m, told.sim, flush_fails_and_disk_is_full);
 	assert_int_equal(append(&told, 1, &f), -1);
 	process_end(&told);
 
@@ -267,15 +288,15 @@ mark_is_left(unsigned later, int answer)
 	struct process after;
 	struct fail f;
 
-	machine_make(&m);
+	machine_make(&m, true);
 	process_start(&m, &told);
-	m.refuse = told.sim;
+	play(&m, told.sim, flush_fails_and_more);
 	m.later = later;
 	m.answer = answer;
 	assert_int_equal(append(&told, 1, &f), -1);
-	bool met = m.later == 0;
+	bool met = m.n > later;
 
-	m.later = 0;
+	m.who = NULL;
 	process_end(&told);
 	process_start(&m, &after);
 	assert_int_equal(append(&after, 2, &f), -1);
@@ -314,18 +335,18 @@ seal_is_not_passed_before_it_is_followed(void **state)
 	struct fail f;
 
 	(void)state;
-	machine_make(&m);
+	machine_make(&m, true);
 	process_start(&m, &p);
 	process_start(&m, &rotating);
 	assert_int_equal(append(&p, 1, &f), 0);
 	simfs_advance(m.fs, DAYS_MS);
 	assert_int_equal(account_checkpoint(rotating.account, &f), 0);
 	assert_int_equal(account_collect(rotating.account, &f), 0);
-	m.starved = p.sim;
+	play(&m, p.sim, no_handle);
 	for (unsigned i = 0; i < TIMES; i++) {
 		assert_int_equal(account_refresh(p.account, &v, &f), -1);
 	}
-	m.starved = NULL;
+	m.who = NULL;
 	assert_int_equal(append(&p, 2, &f), 0);
 	assert_int_equal(append(&rotating, 3, &f), 0);
 	assert_int_equal(messages(&rotating), 3);
@@ -337,20 +358,45 @@ seal_is_not_passed_before_it_is_followed(void **state)
 
 static const char other[] = "1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b";
 
+/* Behind the renames of the head and of the account. */
+static int
+killed_before_the_name_is_flushed(struct machine *m, enum simop op)
+{
+	m->n += op == SIMOP_RENAME;
+	if (m->n != 2 || op != SIMOP_SYNC) {
+		return 0;
+	}
+	simproc_kill(m->who);
+	return -EIO;
+}
+
 static void
 make_and_die(struct machine *m)
 {
 	struct store_conf conf;
 	struct store *s = NULL;
+	struct simproc *sim = simproc_new(m->fs, ++m->next_id);
 	struct fail f;
 
 	store_conf_defaults(&conf);
 	conf.maintenance = false;
-	m->kill = simproc_new(m->fs, ++m->next_id);
-	assert_int_equal(store_open(&conf, simproc_fs(m->kill), &s, &f), 0);
+	assert_int_equal(store_open(&conf, simproc_fs(sim), &s, &f), 0);
+	play(m, sim, killed_before_the_name_is_flushed);
 	assert_int_equal(account_create(s, other, &f), -1);
+	assert_true(simproc_dead(sim));
 	store_close(&s);
-	simproc_free(&m->kill);
+	simproc_free(&sim);
+}
+
+static int
+another_is_faster(struct machine *m, enum simop op)
+{
+	m->n += op == SIMOP_RENAME;
+	if (m->n == 2) {
+		make_and_die(m);
+		m->who = NULL;
+	}
+	return 0;
 }
 
 /* Two make an account at once, and who was faster is killed before its name
@@ -364,20 +410,113 @@ the_slower_maker_vouches_for_the_account(void **state)
 	struct fail f;
 
 	(void)state;
-	machine_make(&m);
+	machine_make(&m, true);
 	process_start(&m, &p);
-	m.race = make_and_die;
-	m.slow = p.sim;
-	/* The first rename is that of the head, in the tree being made. */
-	m.skip = 1;
+	play(&m, p.sim, another_is_faster);
 	assert_int_equal(account_create(p.store, other, &f), 0);
-	assert_int_equal(m.renames, RENAMES);
-	m.race = NULL;
+	assert_null(m.who);
 	process_end(&p);
 	simfs_power_loss(m.fs, LOSS_ALL);
 	process_start(&m, &p);
 	assert_int_equal(account_open(p.store, other, &a, &f), 0);
 	account_close(&a);
+	process_end(&p);
+	simfs_free(&m.fs);
+}
+
+/* ---- */
+
+static struct process racing;
+
+/* Of the new segment, and then of its folder: that one fails. */
+static int
+flush_of_the_folder_fails(struct machine *m, enum simop op)
+{
+	m->n += op == SIMOP_SYNC;
+	return op == SIMOP_SYNC && m->n == 2 ? -EIO : 0;
+}
+
+static int
+another_rotates_and_is_refused(struct machine *m, enum simop op)
+{
+	struct fail f;
+
+	if (op == SIMOP_ALLOCATE) {
+		play(m, racing.sim, flush_of_the_folder_fails);
+		assert_int_equal(account_collect(racing.account, &f), -1);
+		assert_true(m->n >= 2);
+		m->who = NULL;
+	}
+	return 0;
+}
+
+/* Two make a segment each; the flush of their folder fails, and the kernel
+ * tells only the one who had it open.  The other's SEAL would be on disk, and
+ * the segment that it names not. */
+static void
+no_seal_names_a_segment_that_may_be_lost(void **state)
+{
+	enum { DAYS_MS = 3 * 24 * 3600 * 1000 };
+	struct machine m;
+	struct process p;
+	struct fail f;
+
+	(void)state;
+	machine_make(&m, false);
+	process_start(&m, &p);
+	process_start(&m, &racing);
+	assert_int_equal(append(&p, 1, &f), 0);
+	simfs_advance(m.fs, DAYS_MS);
+	assert_int_equal(account_checkpoint(p.account, &f), 0);
+	play(&m, p.sim, another_rotates_and_is_refused);
+	assert_int_equal(account_collect(p.account, &f), -1);
+	assert_null(m.who);
+	process_end(&racing);
+	process_end(&p);
+	simfs_power_loss(m.fs, LOSS_ALL);
+	process_start(&m, &p);
+	assert_int_equal(messages(&p), 1);
+	assert_int_equal(store_raise_generation(p.store, &f), 0);
+	assert_int_equal(append(&p, 2, &f), 0);
+	process_end(&p);
+	simfs_free(&m.fs);
+}
+
+static uint32_t
+uidvalidity(struct process *p)
+{
+	struct view *v = NULL;
+	struct fail f;
+
+	assert_int_equal(account_refresh(p->account, &v, &f), 0);
+	uint32_t value = view_mbox_by_id(v, 1)->uidvalidity;
+
+	view_unref(&v);
+	return value;
+}
+
+/* What was shown while flushes failed may have been lost: who only reads must
+ * not see the old UIDVALIDITY with other messages. */
+static void
+readers_see_the_new_generation(void **state)
+{
+	struct machine m;
+	struct process p;
+	uint32_t was;
+	struct fail f;
+
+	(void)state;
+	machine_make(&m, true);
+	process_start(&m, &p);
+	assert_int_equal(append(&p, 1, &f), 0);
+	was = uidvalidity(&p);
+	play(&m, p.sim, flush_fails);
+	assert_int_equal(append(&p, 2, &f), -1);
+	process_end(&p);
+	simfs_power_loss(m.fs, LOSS_ALL);
+	process_start(&m, &p);
+	assert_int_equal(store_raise_generation(p.store, &f), 0);
+	assert_true(uidvalidity(&p) > was);
 	process_end(&p);
 	simfs_free(&m.fs);
 }
@@ -390,6 +529,8 @@ main(void)
 	    cmocka_unit_test(move_of_nothing_is_refused_read_only),
 	    cmocka_unit_test(full_disk_takes_the_mark),
 	    cmocka_unit_test(mark_is_left_whatever_fails),
+	    cmocka_unit_test(no_seal_names_a_segment_that_may_be_lost),
+	    cmocka_unit_test(readers_see_the_new_generation),
 	    cmocka_unit_test(seal_is_not_passed_before_it_is_followed),
 	    cmocka_unit_test(the_slower_maker_vouches_for_the_account),
 	};
