@@ -335,12 +335,12 @@ start_service(const struct service *sv, const struct settings *set,
     struct arena *arena, struct fail *f)
 {
 	prepare_process(set);
-	/* start() registers its counters, which must be before stat_open(). */
 	if (open_listeners(sv, set, arena, f) != 0
 	    || (sv->needs_tls && load_tls(set, f) != 0)
 	    || give_up_rights(sv, set, arena, f) != 0
 	    || (sv->start != NULL && sv->start(set, f) != 0)
-	    || stat_open(settings_path(set, "run/stat", arena), sv->name, f)
+	    || stat_open(settings_path(set, "run/stat", arena), sv->name,
+		   sv->counters, f)
 		   != 0) {
 		return -1;
 	}

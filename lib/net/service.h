@@ -31,6 +31,7 @@
 #include "base/fail.h"
 #include "net/listen.h"
 #include "net/session.h"
+#include "net/stat.h"
 #include "settings/settings.h"
 
 struct service_listener {
@@ -51,6 +52,7 @@ struct service {
 	const char *name; /* "imapd" */
 	const struct service_listener *listeners;
 	size_t n_listeners;
+	struct stat_counter *const *counters; /* for msstat; NULL-ended */
 	bool needs_tls; /* the certificate is loaded before start() */
 	/* Strangers talk to it: it becomes process.smtp_user instead of
 	 * process.user, and reaches neither store.path nor directory.path. */

@@ -33,9 +33,9 @@ enum {
 
 static struct {
 	struct lock lock;
-	struct session *sessions;      /* GUARDED_BY(lock), newest first */
-	struct stat_counter *counters; /* fixed before threads start */
+	struct session *sessions; /* GUARDED_BY(lock), newest first */
 
+	struct stat_counter *const *counters;
 	const char *program;
 	int64_t since;
 	int dir;
@@ -47,13 +47,6 @@ static struct {
     .dir = -1,
     .listener = -1,
 };
-
-void
-stat_register(struct stat_counter *c)
-{
-	c->next = stats.counters;
-	stats.counters = c;
-}
 
 static void
 link_session(struct session *s, struct session **at)
@@ -265,10 +258,10 @@ describe_counters(void)
 {
 	json_t *o = json_object();
 
-	for (struct stat_counter *c = stats.counters; c != NULL; c = c->next) {
-		(void)json_object_set_new(o, c->name,
-		    json_number(
-			atomic_load_explicit(&c->value, memory_order_relaxed)));
+	for (struct stat_counter *const *c = stats.counters; *c != NULL; c++) {
+		(void)json_object_set_new(o, (*c)->name,
+		    json_number(atomic_load_explicit(
+			&(*c)->value, memory_order_relaxed)));
 	}
 	return o;
 }
@@ -396,13 +389,15 @@ bind_name(struct sockaddr_un *sa)
 }
 
 int
-stat_open(const char *dir, const char *program, struct fail *f)
+stat_open(const char *dir, const char *program,
+    struct stat_counter *const *counters, struct fail *f)
 {
 	struct sockaddr_un sa;
 	mode_t mask;
 	int rc;
 
 	stats.program = program;
+	stats.counters = counters;
 	stats.since = clock_wall_ms();
 	stats.dir = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	stats.listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);

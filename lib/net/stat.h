@@ -24,17 +24,10 @@
 #include "base/attr.h"
 #include "base/fail.h"
 
-/* Static storage, registered once at start, before stat_open:
- *	static struct stat_counter delivered = {.name = "lmtp.delivered"};
- */
 struct stat_counter {
-	const char *name;
+	const char *name; /* "lmtp.delivered" */
 	_Atomic uint64_t value;
-	struct stat_counter *next;
 };
-
-/* Once each, before sessions start; borrowed for good. */
-void stat_register(struct stat_counter *c);
 
 static inline void
 stat_add(struct stat_counter *c, uint64_t n)
@@ -44,6 +37,7 @@ stat_add(struct stat_counter *c, uint64_t n)
 }
 
 /* Listen in `dir` (DIR/run/stat, which must exist) and answer on a thread
- * of its own. */
-int stat_open(const char *dir, const char *program, struct fail *f) MUST_CHECK;
+ * of its own.  `counters` end with NULL and are borrowed for good. */
+int stat_open(const char *dir, const char *program,
+    struct stat_counter *const *counters, struct fail *f) MUST_CHECK;
 void stat_close(void); /* removes the socket */

@@ -33,16 +33,6 @@ set_limits(const struct settings *set)
 }
 
 static void
-register_counters(void)
-{
-	stat_register(&imapd.commands);
-	stat_register(&imapd.logins);
-	stat_register(&imapd.refused);
-	stat_register(&imapd.appended);
-	stat_register(&imapd.fetched);
-}
-
-static void
 stop(void)
 {
 	backends_close(&imapd.back);
@@ -59,7 +49,6 @@ start(const struct settings *set, struct fail *f)
 
 	imapd.set = set;
 	set_limits(set);
-	register_counters();
 	return spool_init_pool(&pool, f) == 0
 		   ? backends_open(set, &imapd.back, f)
 		   : -1;
@@ -79,10 +68,19 @@ main(int argc, char **argv)
 	    {"imap", &imap_protocol},
 	    {"imaps", &imap_protocol},
 	};
+	static struct stat_counter *const counters[] = {
+	    &imapd.commands,
+	    &imapd.logins,
+	    &imapd.refused,
+	    &imapd.appended,
+	    &imapd.fetched,
+	    NULL,
+	};
 	static const struct service service = {
 	    .name = "imapd",
 	    .listeners = listeners,
 	    .n_listeners = COUNT_OF(listeners),
+	    .counters = counters,
 	    .needs_tls = true,
 	    .paths = paths,
 	    .start = start,

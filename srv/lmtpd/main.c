@@ -43,16 +43,6 @@ set_receivers(const struct settings *set)
 	lmtpd.handover.size_max += 64 * 1024;
 }
 
-static void
-register_counters(void)
-{
-	stat_register(&lmtpd.messages);
-	stat_register(&lmtpd.delivered);
-	stat_register(&lmtpd.deferred);
-	stat_register(&lmtpd.refused);
-	stat_register(&lmtpd.duplicates);
-}
-
 static int
 open_files(const struct settings *set, struct fail *f)
 {
@@ -84,7 +74,6 @@ start(const struct settings *set, struct fail *f)
 	lmtpd.set = set;
 	set_limits(set);
 	set_receivers(set);
-	register_counters();
 	if (open_files(set, f) != 0) {
 		stop();
 		return -1;
@@ -107,10 +96,19 @@ main(int argc, char **argv)
 	    {"lmtp-local", &lmtp_protocol},
 	    {"handover", &handover_protocol},
 	};
+	static struct stat_counter *const counters[] = {
+	    &lmtpd.messages,
+	    &lmtpd.delivered,
+	    &lmtpd.deferred,
+	    &lmtpd.refused,
+	    &lmtpd.duplicates,
+	    NULL,
+	};
 	static const struct service service = {
 	    .name = "lmtpd",
 	    .listeners = listeners,
 	    .n_listeners = COUNT_OF(listeners),
+	    .counters = counters,
 	    .paths = paths,
 	    .start = start,
 	    .stop = stop,

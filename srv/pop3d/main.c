@@ -19,15 +19,6 @@ set_limits(const struct settings *set)
 }
 
 static void
-register_counters(void)
-{
-	stat_register(&pop3d.logins);
-	stat_register(&pop3d.logins_failed);
-	stat_register(&pop3d.retrieved);
-	stat_register(&pop3d.deleted);
-}
-
-static void
 stop(void)
 {
 	backends_close(&pop3d.back);
@@ -38,7 +29,6 @@ start(const struct settings *set, struct fail *f)
 {
 	pop3d.set = set;
 	set_limits(set);
-	register_counters();
 	return backends_open(set, &pop3d.back, f);
 }
 
@@ -49,10 +39,18 @@ main(int argc, char **argv)
 	    {"pop3", &pop3_protocol},
 	    {"pop3s", &pop3_protocol},
 	};
+	static struct stat_counter *const counters[] = {
+	    &pop3d.logins,
+	    &pop3d.logins_failed,
+	    &pop3d.retrieved,
+	    &pop3d.deleted,
+	    NULL,
+	};
 	static const struct service service = {
 	    .name = "pop3d",
 	    .listeners = listeners,
 	    .n_listeners = COUNT_OF(listeners),
+	    .counters = counters,
 	    .needs_tls = true,
 	    .start = start,
 	    .stop = stop,

@@ -45,16 +45,6 @@ set_receivers(const struct settings *set)
 	smtpd.submission.params = SMTP_EXT_AUTH; /* [RFC 4954 5] */
 }
 
-static void
-register_counters(void)
-{
-	stat_register(&smtpd.messages);
-	stat_register(&smtpd.accepted);
-	stat_register(&smtpd.early_talkers);
-	stat_register(&smtpd.logins);
-	stat_register(&smtpd.logins_failed);
-}
-
 static int
 start(const struct settings *set, struct fail *f)
 {
@@ -70,7 +60,6 @@ start(const struct settings *set, struct fail *f)
 	smtpd.handover = handover_path;
 	set_limits(set);
 	set_receivers(set);
-	register_counters();
 	return spool_init_pool(&pool, f);
 }
 
@@ -89,10 +78,19 @@ main(int argc, char **argv)
 	    {"submission", &submission_protocol},
 	    {"submissions", &submission_protocol},
 	};
+	static struct stat_counter *const counters[] = {
+	    &smtpd.messages,
+	    &smtpd.accepted,
+	    &smtpd.early_talkers,
+	    &smtpd.logins,
+	    &smtpd.logins_failed,
+	    NULL,
+	};
 	static const struct service service = {
 	    .name = "smtpd",
 	    .listeners = listeners,
 	    .n_listeners = COUNT_OF(listeners),
+	    .counters = counters,
 	    .needs_tls = true,
 	    .exposed = true,
 	    .paths = paths,

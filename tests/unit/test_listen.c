@@ -626,6 +626,7 @@ static void
 statistics_show_every_session(void **state)
 {
 	static struct stat_counter counter = {.name = "test.things"};
+	static struct stat_counter *const counters[] = {&counter, NULL};
 	enum { SESSIONS = 150 };
 	char socket_path[96];
 	struct stat st;
@@ -636,9 +637,8 @@ statistics_show_every_session(void **state)
 
 	(void)state;
 	start(&no_limits);
-	stat_register(&counter);
 	stat_add(&counter, 3);
-	assert_int_equal(stat_open(dir, "testd", &f), 0);
+	assert_int_equal(stat_open(dir, "testd", counters, &f), 0);
 	(void)snprintf(socket_path, sizeof(socket_path), "%s/testd.%ld", dir,
 	    (long)getpid());
 	assert_int_equal(stat(socket_path, &st), 0);
