@@ -199,18 +199,20 @@ is_as_before(struct account *a, const struct stand *s, const struct fs_stat *st)
  * name any more.  That is asked before its end is read: one that was
  * collected has its SEAL by then, one that was removed has none.
  */
-static void
-look_at(
-    struct account *a, const struct stand *s, bool *unchanged, bool *nameless)
+static int
+look_at(struct account *a, const struct stand *s, bool *unchanged,
+    bool *nameless, struct fail *f)
 {
 	struct fs_stat st;
+	int rc = fs_stat(s->segment->fs, s->segment->fd, &st);
 
-	*unchanged = *nameless = false;
-	if (fs_stat(s->segment->fs, s->segment->fd, &st) == 0) {
-		*nameless = st.links == 0;
-		*unchanged = s->offset != SEG_HEADER && st.size == s->offset
-			     && is_as_before(a, s, &st);
+	if (rc != 0) {
+		return fail_err(f, -rc, "stat journal");
 	}
+	*nameless = st.links == 0;
+	*unchanged = s->offset != SEG_HEADER && st.size == s->offset
+		     && is_as_before(a, s, &st);
+	return 0;
 }
 
 /* Read on from `s` to the end of its segment, or to `end` in it if that is
@@ -267,13 +269,13 @@ judge(struct account *a, struct fail *f)
 static int
 go_on(struct account *a, struct stand *s, bool *again, struct fail *f)
 {
-	bool unchanged;
-	bool nameless;
-	int rc = 0;
+	bool unchanged = false;
+	bool nameless = false;
 
 	*again = false;
-	look_at(a, s, &unchanged, &nameless);
-	if (!unchanged) {
+	int rc = look_at(a, s, &unchanged, &nameless, f);
+
+	if (rc == 0 && !unchanged) {
 		rc = advance(a, s, 0, again, f);
 	}
 	if (rc == 0 && !*again && nameless) {

@@ -322,6 +322,33 @@ mark_is_left_whatever_fails(void **state)
 	}
 }
 
+static int
+no_memory_to_look(struct machine *m, enum simop op)
+{
+	(void)m;
+	return op == SIMOP_STAT ? -ENOMEM : 0;
+}
+
+/* Whether the tree is still there is not known: then nothing is told of it. */
+static void
+no_refresh_without_a_look_at_the_segment(void **state)
+{
+	struct machine m;
+	struct process p;
+	struct view *v = NULL;
+	struct fail f;
+
+	(void)state;
+	machine_make(&m, true);
+	process_start(&m, &p);
+	assert_int_equal(messages(&p), 0);
+	simfs_remove_tree(m.fs, "accounts/0a");
+	play(&m, p.sim, no_memory_to_look);
+	assert_int_equal(account_refresh(p.account, &v, &f), -1);
+	process_end(&p);
+	simfs_free(&m.fs);
+}
+
 /* The journal goes on in a segment that the process cannot open for now: what
  * it writes later must not stand behind the SEAL that it has seen. */
 static void
@@ -531,6 +558,7 @@ main(void)
 	    cmocka_unit_test(mark_is_left_whatever_fails),
 	    cmocka_unit_test(no_seal_names_a_segment_that_may_be_lost),
 	    cmocka_unit_test(readers_see_the_new_generation),
+	    cmocka_unit_test(no_refresh_without_a_look_at_the_segment),
 	    cmocka_unit_test(seal_is_not_passed_before_it_is_followed),
 	    cmocka_unit_test(the_slower_maker_vouches_for_the_account),
 	};
