@@ -242,6 +242,7 @@ tls_load(const struct tls_conf *conf, struct fail *f)
 	if (conf->names != NULL) {
 		load_names(t, conf->names, old);
 	}
+	tls_join_kinds(t->pairs, t->n);
 	tls_context_unref(&old);
 	swap_current(t);
 	return rc;
@@ -297,10 +298,16 @@ tls_context_unref(struct tls_context **tp)
 	}
 }
 
+static SSL_CTX *
+shown(const struct tls_pair *p)
+{
+	return p->both != NULL ? p->both : p->ssl;
+}
+
 SSL_CTX *
 tls_context_ssl(const struct tls_context *t)
 {
-	return t->pairs[0].ssl;
+	return shown(&t->pairs[0]);
 }
 
 SSL_CTX *
@@ -310,7 +317,7 @@ tls_context_named(const struct tls_context *t, const char *name)
 	for (int wild = 0; wild <= 1; wild++) {
 		for (size_t i = 0; i < t->n; i++) {
 			if (tls_pair_is_for(&t->pairs[i], name, wild != 0)) {
-				return t->pairs[i].ssl;
+				return shown(&t->pairs[i]);
 			}
 		}
 	}

@@ -208,6 +208,7 @@ void
 tls_pair_deinit(struct tls_pair *p)
 {
 	SSL_CTX_free(p->ssl);
+	SSL_CTX_free(p->both);
 	free(p->cert);
 }
 

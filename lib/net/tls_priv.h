@@ -3,6 +3,7 @@
  *
  *	tls.c		the context: which certificates there are
  *	tls_pair.c	one certificate with its key
+ *	tls_kinds.c	two for the same names
  *	tls_conn.c	one connection
  *	tls_self.c	a certificate of our own
  *
@@ -29,6 +30,9 @@ int tls_fail(
 struct tls_pair {
 	char *cert;   /* path, owned */
 	SSL_CTX *ssl; /* a reference */
+	/* The same beside one for the same names with a key of another kind;
+	 * owned, NULL if there is none. */
+	SSL_CTX *both;
 };
 
 /* Reads both files and logs what the certificate is for.  FAIL_ABSENT,
@@ -41,6 +45,9 @@ void tls_pair_deinit(struct tls_pair *p);
 /* Is `name` one that the certificate is for, by a wildcard if `wild`?
  * [RFC 6125 6.4] */
 bool tls_pair_is_for(const struct tls_pair *p, const char *name, bool wild);
+
+/* Find those for the same names and set `both` of the first of them. */
+void tls_join_kinds(struct tls_pair *pairs, size_t n);
 
 /* ---- the context ---- */
 

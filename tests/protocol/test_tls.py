@@ -16,12 +16,17 @@ from harness.postroom import Postroom
 PROGRAMS = ("imapd", "pop3d", "smtpd")
 
 
-def make_pair(folder, *names, cert="cert.pem", key="key.pem", days=30):
+EC = ("ec", "-pkeyopt", "ec_paramgen_curve:P-256")
+RSA = ("rsa:2048",)
+
+
+def make_pair(folder, *names, cert="cert.pem", key="key.pem", days=30,
+              kind=EC):
     """A self-signed certificate for `names`, with its key."""
     os.makedirs(folder, exist_ok=True)
     subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
-         "ec_paramgen_curve:P-256", "-nodes", "-days", str(days),
+        ["openssl", "req", "-x509", "-newkey", *kind, "-nodes",
+         "-days", str(days),
          "-subj", "/CN=" + names[0], "-addext",
          "subjectAltName=" + ",".join("DNS:" + n for n in names),
          "-keyout", os.path.join(folder, key),
@@ -292,3 +297,44 @@ def test_rfc9325_3_nothing_is_compressed_resumed_or_renegotiated(server):
     said = s_client(server, "-tls1_3")
     assert "TLS_AES_128_GCM_SHA256" in said
     assert "session ticket" not in said
+
+
+# --- RSA beside ECDSA ---------------------------------------------------------
+
+def signed_with(p, name, kind):
+    """What kind of key signs for a client that can check but one kind."""
+    limits = {
+        "RSA": ["-sigalgs", "RSA-PSS+SHA256"],
+        "ECDSA": ["-sigalgs", "ECDSA+SHA256"],
+        "RSA 1.2": ["-tls1_2", "-cipher", "ECDHE-RSA-AES128-GCM-SHA256"],
+        "ECDSA 1.2": ["-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-GCM-SHA256"],
+        "any": [],
+    }[kind]
+    said = s_client(p, "-servername", name, *limits)
+    for line in said.splitlines():
+        if line.startswith("Peer signature type: "):
+            return line.split(": ")[1].split("-")[0]
+    return None
+
+
+def test_rfc8446_4_4_2_2_each_client_gets_a_key_of_its_kind(make_server):
+    p = make_server(start=False)
+    names = os.path.join(p.home, "tls/names")
+    make_pair(os.path.join(p.home, "tls"), "mx.example.org")
+    make_pair(os.path.join(names, "mx-rsa"), "MX.example.org", kind=RSA)
+    make_pair(os.path.join(names, "a"), "a.test", "b.test", kind=RSA)
+    make_pair(os.path.join(names, "b"), "b.test", "a.test")
+    make_pair(os.path.join(names, "c"), "c.test")
+    p.start()
+    for _ in range(2):
+        for name in ("mx.example.org", "a.test", "b.test", "other.test"):
+            for kind in ("RSA", "ECDSA", "RSA 1.2", "ECDSA 1.2"):
+                assert signed_with(p, name, kind) == kind.split()[0]
+            assert signed_with(p, name, "any") == "ECDSA"
+        assert signed_with(p, "c.test", "ECDSA") == "ECDSA"
+        assert signed_with(p, "c.test", "RSA") is None
+        # One that is kept because its file is broken has its fellow still.
+        with open(os.path.join(names, "a/key.pem"), "w",
+                  encoding="ascii") as f:
+            f.write("not a key\n")
+        reload(p)
