@@ -14,7 +14,31 @@
 
 static const struct smtp_reply looping = {
     554, "5.4.6", "Too many hops: the message goes in circles"};
-static const struct smtp_reply closed = {550, "5.2.1", "Mailbox is closed"};
+/* Of a removed account the next RCPT will say so; others are mended. */
+static const struct smtp_reply closed = {
+    450, "4.2.1", "Mailbox is closed; try again later"};
+
+const struct smtp_reply *
+trouble_reply(enum fail_kind kind)
+{
+	switch (kind) {
+	case FAIL_LIMIT:
+	case FAIL_CANCELLED:
+	case FAIL_UNKNOWN:
+		return smtp_reply_for(kind);
+	case FAIL_PERM:
+		return &closed;
+	case FAIL_NONE:
+	case FAIL_TEMP:
+	case FAIL_ABSENT:
+	case FAIL_EXISTS:
+	case FAIL_DENIED:
+	case FAIL_SYNTAX:
+	case FAIL_CORRUPT:
+		break;
+	}
+	return smtp_reply_for(FAIL_TEMP);
+}
 
 int
 content_map(
@@ -140,15 +164,9 @@ make_absent(struct job *j)
 static void
 store(struct job *j, struct delivery *to, size_t n)
 {
-	struct fail f;
+	struct fail ignored; /* each delivery has its own */
 
-	if (store_deliver(lmtpd.back.store, &j->source, to, n, &f) == 0) {
-		return;
-	}
-	for (size_t i = 0; i < n; i++) {
-		to[i].rc = -1;
-		to[i].fail = f;
-	}
+	(void)!store_deliver(lmtpd.back.store, &j->source, to, n, &ignored);
 }
 
 /* Try again those whose tree has just been made, one by one: it is rare. */
@@ -174,11 +192,7 @@ release_rooms(struct job *j)
 static const struct smtp_reply *
 reply_of(const struct delivery *d)
 {
-	if (d->rc == 0) {
-		return NULL;
-	}
-	return d->fail.kind == FAIL_PERM ? &closed
-					 : smtp_reply_for(d->fail.kind);
+	return d->rc == 0 ? NULL : trouble_reply(d->fail.kind);
 }
 
 static void

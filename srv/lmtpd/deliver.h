@@ -37,6 +37,13 @@ int content_map(int fd, uint64_t size, uint64_t prefix, struct content *out,
 void content_unmap(struct content *c);
 
 /*
+ * The answer where something on our side failed: always one that has the
+ * client try again.  That the recipient is here has been said; a disk that is
+ * away, or a file that cannot be opened, is no reason to send mail back.
+ */
+const struct smtp_reply *trouble_reply(enum fail_kind kind);
+
+/*
  * Deliver.  Every reply of `out` is set when this returns.  `id` is the
  * message's, for the log and the answers.
  */

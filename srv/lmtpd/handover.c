@@ -393,7 +393,7 @@ hand_on(struct lmtp_session *s, int fd, uint64_t size, uint64_t prefix,
 	struct content content;
 
 	if (content_map(fd, size, prefix, &content, f) != 0) {
-		receiver_answer(&s->r, smtp_reply_for(f->kind));
+		receiver_answer(&s->r, trouble_reply(f->kind));
 		return;
 	}
 	if (sealed) {
@@ -419,7 +419,7 @@ do_hand(struct lmtp_session *s, uint64_t size, uint64_t prefix, struct sv id)
 		   || (!sealed && copy_file(fd, size, &copy, &f) != 0)) {
 		LOG(LOG_ERROR, "handover.refused", kv_str("id", r->id),
 		    kv_fail(&f));
-		receiver_answer(r, smtp_reply_for(f.kind));
+		receiver_answer(r, trouble_reply(f.kind));
 	} else {
 		hand_on(s, sealed ? fd : copy, size, prefix, sealed, &f);
 	}

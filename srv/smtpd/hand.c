@@ -448,7 +448,9 @@ hand_message(struct smtp_session *s)
 	if (message_fd(m, &fd, &own, &f) != 0) {
 		LOG(LOG_ERROR, "handover.message", kv_str("id", s->r.id),
 		    kv_fail(&f));
-		return smtp_reply_for(f.kind);
+		/* Whatever it is, it is on our side. */
+		return smtp_reply_for(
+		    f.kind == FAIL_LIMIT ? FAIL_LIMIT : FAIL_TEMP);
 	}
 	handover_hand_write(
 	    spool_size(m), s->r.prefix, sv_cstr(s->r.id), &line);
