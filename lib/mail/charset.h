@@ -61,5 +61,7 @@ void charset_to_utf8(struct sv name, struct sv in, struct buf *to);
 void charset_casemap(struct sv utf8, struct buf *to);
 
 /* Append UTF-8 text in normalisation form C, in which names are compared.
- * False, with nothing appended, if it is not well-formed. */
+ * False, with nothing appended, if it is not well-formed.  Marks behind one
+ * character are sorted in time that is quadratic in their number: the caller
+ * bounds the text. */
 bool charset_compose(struct sv utf8, struct buf *to) MUST_CHECK;

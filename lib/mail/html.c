@@ -1,6 +1,7 @@
 #include "mail/html.h"
 
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -12,41 +13,42 @@ static const char *const inline_tags[] = {"a", "abbr", "acronym", "b", "bdi",
     "mark", "nobr", "q", "s", "samp", "small", "span", "strike", "strong",
     "sub", "sup", "tt", "u", "var", "wbr"};
 
-/* What mail uses of HTML's names; of the rest the numbers are used. */
-static const struct {
+/* What mail uses of HTML's names, in octet order; of the rest the numbers are
+ * used. */
+static const struct reference {
 	const char *name;
 	uint32_t c;
-} references[] = {{"amp", '&'}, {"lt", '<'}, {"gt", '>'}, {"quot", '"'},
-    {"apos", '\''}, {"nbsp", ' '}, {"iexcl", 161}, {"cent", 162},
-    {"pound", 163}, {"curren", 164}, {"yen", 165}, {"brvbar", 166},
-    {"sect", 167}, {"uml", 168}, {"copy", 169}, {"ordf", 170}, {"laquo", 171},
-    {"not", 172}, {"shy", 173}, {"reg", 174}, {"macr", 175}, {"deg", 176},
-    {"plusmn", 177}, {"sup2", 178}, {"sup3", 179}, {"acute", 180},
-    {"micro", 181}, {"para", 182}, {"middot", 183}, {"cedil", 184},
-    {"sup1", 185}, {"ordm", 186}, {"raquo", 187}, {"frac14", 188},
-    {"frac12", 189}, {"frac34", 190}, {"iquest", 191}, {"Agrave", 192},
-    {"Aacute", 193}, {"Acirc", 194}, {"Atilde", 195}, {"Auml", 196},
-    {"Aring", 197}, {"AElig", 198}, {"Ccedil", 199}, {"Egrave", 200},
-    {"Eacute", 201}, {"Ecirc", 202}, {"Euml", 203}, {"Igrave", 204},
-    {"Iacute", 205}, {"Icirc", 206}, {"Iuml", 207}, {"ETH", 208},
-    {"Ntilde", 209}, {"Ograve", 210}, {"Oacute", 211}, {"Ocirc", 212},
-    {"Otilde", 213}, {"Ouml", 214}, {"times", 215}, {"Oslash", 216},
-    {"Ugrave", 217}, {"Uacute", 218}, {"Ucirc", 219}, {"Uuml", 220},
-    {"Yacute", 221}, {"THORN", 222}, {"szlig", 223}, {"agrave", 224},
-    {"aacute", 225}, {"acirc", 226}, {"atilde", 227}, {"auml", 228},
-    {"aring", 229}, {"aelig", 230}, {"ccedil", 231}, {"egrave", 232},
-    {"eacute", 233}, {"ecirc", 234}, {"euml", 235}, {"igrave", 236},
-    {"iacute", 237}, {"icirc", 238}, {"iuml", 239}, {"eth", 240},
-    {"ntilde", 241}, {"ograve", 242}, {"oacute", 243}, {"ocirc", 244},
-    {"otilde", 245}, {"ouml", 246}, {"divide", 247}, {"oslash", 248},
-    {"ugrave", 249}, {"uacute", 250}, {"ucirc", 251}, {"uuml", 252},
-    {"yacute", 253}, {"thorn", 254}, {"yuml", 255}, {"OElig", 338},
-    {"oelig", 339}, {"Scaron", 352}, {"scaron", 353}, {"Yuml", 376},
-    {"ensp", ' '}, {"emsp", ' '}, {"thinsp", ' '}, {"ndash", 0x2013},
-    {"mdash", 0x2014}, {"lsquo", 0x2018}, {"rsquo", 0x2019}, {"sbquo", 0x201a},
-    {"ldquo", 0x201c}, {"rdquo", 0x201d}, {"bdquo", 0x201e}, {"bull", 0x2022},
-    {"hellip", 0x2026}, {"lsaquo", 0x2039}, {"rsaquo", 0x203a},
-    {"euro", 0x20ac}, {"trade", 0x2122}, {"rarr", 0x2192}, {"minus", 0x2212}};
+} references[] = {{"AElig", 198}, {"Aacute", 193}, {"Acirc", 194},
+    {"Agrave", 192}, {"Aring", 197}, {"Atilde", 195}, {"Auml", 196},
+    {"Ccedil", 199}, {"ETH", 208}, {"Eacute", 201}, {"Ecirc", 202},
+    {"Egrave", 200}, {"Euml", 203}, {"Iacute", 205}, {"Icirc", 206},
+    {"Igrave", 204}, {"Iuml", 207}, {"Ntilde", 209}, {"OElig", 338},
+    {"Oacute", 211}, {"Ocirc", 212}, {"Ograve", 210}, {"Oslash", 216},
+    {"Otilde", 213}, {"Ouml", 214}, {"Scaron", 352}, {"THORN", 222},
+    {"Uacute", 218}, {"Ucirc", 219}, {"Ugrave", 217}, {"Uuml", 220},
+    {"Yacute", 221}, {"Yuml", 376}, {"aacute", 225}, {"acirc", 226},
+    {"acute", 180}, {"aelig", 230}, {"agrave", 224}, {"amp", '&'},
+    {"apos", '\''}, {"aring", 229}, {"atilde", 227}, {"auml", 228},
+    {"bdquo", 0x201e}, {"brvbar", 166}, {"bull", 0x2022}, {"ccedil", 231},
+    {"cedil", 184}, {"cent", 162}, {"copy", 169}, {"curren", 164}, {"deg", 176},
+    {"divide", 247}, {"eacute", 233}, {"ecirc", 234}, {"egrave", 232},
+    {"emsp", ' '}, {"ensp", ' '}, {"eth", 240}, {"euml", 235}, {"euro", 0x20ac},
+    {"frac12", 189}, {"frac14", 188}, {"frac34", 190}, {"gt", '>'},
+    {"hellip", 0x2026}, {"iacute", 237}, {"icirc", 238}, {"iexcl", 161},
+    {"igrave", 236}, {"iquest", 191}, {"iuml", 239}, {"laquo", 171},
+    {"ldquo", 0x201c}, {"lsaquo", 0x2039}, {"lsquo", 0x2018}, {"lt", '<'},
+    {"macr", 175}, {"mdash", 0x2014}, {"micro", 181}, {"middot", 183},
+    {"minus", 0x2212}, {"nbsp", ' '}, {"ndash", 0x2013}, {"not", 172},
+    {"ntilde", 241}, {"oacute", 243}, {"ocirc", 244}, {"oelig", 339},
+    {"ograve", 242}, {"ordf", 170}, {"ordm", 186}, {"oslash", 248},
+    {"otilde", 245}, {"ouml", 246}, {"para", 182}, {"plusmn", 177},
+    {"pound", 163}, {"quot", '"'}, {"raquo", 187}, {"rarr", 0x2192},
+    {"rdquo", 0x201d}, {"reg", 174}, {"rsaquo", 0x203a}, {"rsquo", 0x2019},
+    {"sbquo", 0x201a}, {"scaron", 353}, {"sect", 167}, {"shy", 173},
+    {"sup1", 185}, {"sup2", 178}, {"sup3", 179}, {"szlig", 223},
+    {"thinsp", ' '}, {"thorn", 254}, {"times", 215}, {"trade", 0x2122},
+    {"uacute", 250}, {"ucirc", 251}, {"ugrave", 249}, {"uml", 168},
+    {"uuml", 252}, {"yacute", 253}, {"yen", 165}, {"yuml", 255}};
 
 /* ---- characters ---- */
 
@@ -128,16 +130,22 @@ by_number(const char *word, uint32_t *out)
 	return c != 0 && c <= 0x10ffff && (c < 0xd800 || c > 0xdfff);
 }
 
+static int
+compare_name(const void *word, const void *reference)
+{
+	const struct reference *r = reference;
+
+	return strcmp(word, r->name);
+}
+
 static bool
 by_name(const char *word, uint32_t *out)
 {
-	for (size_t i = 0; i < COUNT_OF(references); i++) {
-		if (strcmp(word, references[i].name) == 0) {
-			*out = references[i].c;
-			return true;
-		}
-	}
-	return false;
+	const struct reference *r = bsearch(word, references,
+	    COUNT_OF(references), sizeof(references[0]), compare_name);
+
+	*out = r != NULL ? r->c : 0;
+	return r != NULL;
 }
 
 /* The reference in hand ends, with ";" or without. */

@@ -166,6 +166,10 @@ html_is_searched_as_it_is_seen(void **state)
 		true},
 	    {"a&nbsp;b &#160; c", "a b c", true},
 	    {"fish &amp; chips", "fish & chips", true},
+	    /* The first of our names, the last, and some between. */
+	    {"&AElig;&yuml;&Yuml;&aacute;&macr;&mdash;",
+		"\xc3\x86\xc3\xbf\xc5\xb8\xc3\xa1\xc2\xaf\xe2\x80\x94", true},
+	    {"&AEli; &yumm; &A;", "&aeli; &yumm; &a;", true},
 	    {"fish &amp chips", "fish & chips", true},
 	    {"R&D &unknown; &#0; &;", "r&d &unknown; &#0; &;", true},
 	    {"a < b > c", "a < b > c", true},
