@@ -32,20 +32,25 @@ look_once(struct keeper *k, struct fail *f)
 	return 0;
 }
 
-/* Nothing was ever collected below the oldest segment. */
+/* Was a segment collected that begins at `end` or above?  The oldest one left
+ * names it: numbers go by the clock, and say nothing. */
 static bool
-is_first(const struct keeper *k, const struct seg_name *name)
+lacks_behind(const struct keeper *k, place_t end)
 {
 	struct segment *seg;
 	struct fail ignored;
-	bool first;
 
-	if (segment_open(k->fs, k->account->dir, name, &seg, &ignored) != 0) {
+	if (k->n_names == 0 || place_make(k->names[0].number, 0) <= end) {
 		return false;
 	}
-	first = seg->header.previous.number == 0;
+	if (segment_open(k->fs, k->account->dir, &k->names[0], &seg, &ignored)
+	    != 0) {
+		return true;
+	}
+	uint64_t before = seg->header.previous.number;
+
 	segment_unref(&seg);
-	return first;
+	return before != 0 && place_make(before, 0) >= end;
 }
 
 /* Places that were collected, and are in none of the packs that were listed:
@@ -64,8 +69,7 @@ has_hole(const struct keeper *k)
 		}
 		end = name->hi;
 	}
-	return k->n_names != 0 && place_make(k->names[0].number, 0) > end
-	       && !is_first(k, &k->names[0]);
+	return lacks_behind(k, end);
 }
 
 static int

@@ -29,6 +29,7 @@ struct faulty {
 	int in;		  /* calls of that kind until it happens; < 0: never */
 	bool sick;	  /* it has happened; a full disk stays full */
 	int64_t ahead_ms; /* of the real clock */
+	bool vanishing;	  /* see vanish() */
 	bool blind; /* the journal's folder is listed while it changes, and
 		     * what comes and goes meanwhile is missed: all of it */
 };
@@ -65,9 +66,26 @@ real_of(struct fs *fs)
 	return ((struct faulty *)fs)->real;
 }
 
+/* The snapshot goes before its manifest is opened. */
+static void
+vanish(struct faulty *x, int dir, const char *path)
+{
+	const char *file = strstr(path, "/manifest");
+	char folder[128];
+
+	if (x->vanishing && file != NULL) {
+		x->vanishing = false;
+		(void)snprintf(
+		    folder, sizeof(folder), "%.*s", (int)(file - path), path);
+		assert_int_equal(
+		    fs_rename(x->real, dir, folder, dir, "tmp/gone"), 0);
+	}
+}
+
 static int
 f_open(struct fs *fs, int dir, const char *path, int flags, unsigned mode)
 {
+	vanish((struct faulty *)fs, dir, path);
 	return strikes(fs, FAULT_OPEN)
 		   ? -EMFILE
 		   : fs_open(real_of(fs), dir, path, flags, mode);
@@ -605,6 +623,97 @@ a_reader_that_cannot_go_on_stays_before_the_seal(void **state)
 	check_promise(fx, &p);
 }
 
+/* ---- collection ---- */
+
+static void
+count_findings(void *arg, const char *text)
+{
+	(void)text;
+	++*(unsigned *)arg;
+}
+
+static void
+a_snapshot_that_goes_while_it_is_looked_for_is_no_damage(void **state)
+{
+	struct fixture *fx = *state;
+	struct faulty x = {.fs.ops = &faulty_ops, .in = -1, .vanishing = false};
+	struct account *a = fixture_account(fx, ALICE);
+	struct store *store;
+	struct checked sum = {0};
+	struct fail f = {0};
+	unsigned found = 0;
+	const struct check_conf conf = {
+	    .report = count_findings, .arg = &found};
+
+	OK(account_checkpoint(a, &f));
+	deliver_to(fx, ALICE, "", "delivered");
+	OK(account_checkpoint(a, &f));
+	account_close(&a);
+	OK(fs_real_open(fx->root, &x.real, &f));
+	OK(store_open(&fx->conf, &x.fs, &store, &f));
+	OK(account_open(store, ALICE, &a, &f));
+	struct view *v = fixture_view(a);
+
+	view_unref(&v);
+	x.vanishing = true;
+	OK(account_check(a, &conf, &sum, &f));
+	assert_false(x.vanishing);
+	assert_int_equal(found, 0);
+	account_close(&a);
+	store_close(&store);
+	fs_real_close(&x.real);
+}
+
+/* A day's mail, snapshots and collection, for some days; what was logged. */
+static void
+live(struct fixture *fx, int days, char *log, size_t cap)
+{
+	struct faulty x = {.fs.ops = &faulty_ops, .in = -1};
+	struct account *a = NULL;
+	struct store *store;
+	struct promise p = {0};
+	struct fail f = {0};
+	FILE *to = tmpfile();
+	int was = dup(STDERR_FILENO);
+
+	assert_non_null(to);
+	log_level_set(LOG_WARN);
+	assert_true(dup2(fileno(to), STDERR_FILENO) >= 0);
+	OK(fs_real_open(fx->root, &x.real, &f));
+	OK(store_open(&fx->conf, &x.fs, &store, &f));
+	OK(account_open(store, ALICE, &a, &f));
+	for (int day = 1; day <= days; day++) {
+		x.ahead_ms = day * INT64_C(24) * 3600 * 1000;
+		try_deliver(store, &p);
+		OK(account_checkpoint(a, &f));
+		OK(account_collect(a, &f));
+	}
+	account_close(&a);
+	store_close(&store);
+	fs_real_close(&x.real);
+	assert_true(dup2(was, STDERR_FILENO) >= 0);
+	assert_int_equal(close(was), 0);
+	log_level_set(LOG_PANIC);
+	rewind(to);
+	log[fread(log, 1, cap - 1, to)] = '\0';
+	assert_int_equal(fclose(to), 0);
+	assert_int_equal(p.inbox, days);
+}
+
+/* Segments are numbered by the clock: what was collected last need not have
+ * the number before that of the first that is left. */
+static void
+days_without_a_segment_are_no_hole_in_the_packs(void **state)
+{
+	struct fixture *fx = *state;
+	char log[4096];
+
+	fx->conf.retention_ms = 0;
+	fx->conf.segment_max = 1; /* each delivery begins one */
+	live(fx, 6, log, sizeof(log));
+	assert_string_equal(log, "");
+}
+
 /* ---- bad octets ---- */
 
 static void
@@ -873,6 +982,12 @@ main(void)
 		fixture_end),
 	    cmocka_unit_test_setup_teardown(
 		a_reader_that_cannot_go_on_stays_before_the_seal, fixture_begin,
+		fixture_end),
+	    cmocka_unit_test_setup_teardown(
+		a_snapshot_that_goes_while_it_is_looked_for_is_no_damage,
+		fixture_begin, fixture_end),
+	    cmocka_unit_test_setup_teardown(
+		days_without_a_segment_are_no_hole_in_the_packs, fixture_begin,
 		fixture_end),
 	    cmocka_unit_test_setup_teardown(
 		a_bad_octet_costs_one_record_at_most, fixture_begin,
