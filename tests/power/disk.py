@@ -157,6 +157,11 @@ class Disk:
         self.control.since = time.time_ns()
         self.control.pace = pace
 
+    def age(self):
+        """Days since then, by those clocks."""
+        passed = time.time_ns() - self.control.since
+        return passed * self.control.pace / 86400e9
+
     def leave_out(self, what):
         self.control.without = WITHOUT[what] if what else 0
 

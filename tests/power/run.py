@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """A server under load on a disk that forgets what was not flushed.
 
-usage: run.py [--fs ext4|xfs|btrfs] [--seed N] [--work N] [--cuts N]
-              [--without FLUSH] [--build DIR] [--keep]
+usage: run.py [--fs ext4|xfs|btrfs] [--seed N] [--work N] [--days N]
+              [--cuts N] [--seconds N] [--without FLUSH] [--build DIR] [--keep]
        run.py --again FOLDER --at N [--build DIR]
 
 Records what a server writes while clients work, then lets the power fail at
@@ -36,8 +36,8 @@ from power.check import check  # noqa: E402
 from power.clients import PowerLoad  # noqa: E402
 
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
-DAY = 86400
-PACE = DAY // 4     # a day takes 4 s
+PACE = 86400    # a day takes a second
+ROUND = 8       # cuts in the order of the log before it is begun again
 CAP_SYS_ADMIN = 21
 SETTINGS = {
     "process.restart_min": "1ms", "process.restart_max": "1ms",
@@ -130,36 +130,43 @@ def record(args, disk, machine, chance):
         begin = disk.count
         disk.leave_out(args.without)
         with load:
-            while load.ledger.acks < args.work:
-                load.wait(chance.randint(100, 400))
+            while load.ledger.acks < args.work or disk.age() < args.days:
+                load.wait(chance.randint(50, 300))
                 if not args.without:
                     disturb(server, chance)
             end = disk.count
     finally:
         stop_hard(server)
+    for event, n in warnings(server).items():
+        print(f"{n} times: {event}", flush=True)
     return load.ledger, load.accounts, begin, end
 
 
-def places(args, disk, cutter, notes, begin, end, chance):
-    """Where the power fails: mostly right behind an answer, else right behind
-    a flush, or anywhere."""
-    if args.without:
-        # Right behind the next flush to come, which does not tell of what
-        # was left out.
-        flushes = cutter.flushes()
-        behind = [next((n for n in flushes if n > at), at)
-                  for at in disk.left_out() if begin <= at < end]
-        behind += [at for at in disk.left_out() if begin <= at < end]
-    else:
-        behind = []
+def warnings(server):
+    """The names of the events that were logged as warnings or errors, with
+    how many there were."""
+    found = {}
+    for log in server.logs:
+        for m in re.finditer(r"\] (warn|error) ([a-z_.]+)", log.text()):
+            found[m.group(2)] = found.get(m.group(2), 0) + 1
+    return found
+
+
+def places(args, notes, flushes, left_out, begin, end, chance):
+    """Where the power fails, for one round: mostly right behind an answer,
+    else right behind a flush, or anywhere."""
     answered = [n for n in notes.answered() if begin <= n <= end]
-    flushed = [n for n in cutter.flushes() if begin <= n <= end]
-    chosen = chance.sample(behind, min(len(behind), args.cuts // 2))
-    while len(chosen) < args.cuts:
+    flushes = [n for n in flushes if begin <= n <= end]
+    chosen = []
+    if args.without:
+        # Where one was left out, and behind the next that was not.
+        chosen = chance.sample(left_out, min(len(left_out), ROUND // 2))
+        chosen += [next((n for n in flushes if n > at), end) for at in chosen]
+    while len(chosen) < ROUND:
         x = chance.random()
         chosen.append(
             chance.choice(answered) + chance.choice((0, 0, 0, 1, 2, 5))
-            if x < 0.7 else chance.choice(flushed) + chance.choice((0, 1, 3))
+            if x < 0.7 else chance.choice(flushes) + chance.choice((0, 1, 3))
             if x < 0.9 else chance.randint(begin, end))
     return sorted(min(n, end) for n in chosen)
 
@@ -192,17 +199,31 @@ def experiment(args, folder):
           f"and flushes, {time.monotonic() - began:.0f} s", flush=True)
     if args.keep:
         keep(folder, disk, ledger.notes, accounts)
-    cutter = disks.Cutter(folder, args.fs)
-    chosen = places(args, disk, cutter, ledger.notes, begin, end, chance)
-    return judge_all(args, machine, cutter, chosen, ledger.notes, accounts,
-                     chance)
+    until = time.monotonic() + (args.seconds or 1e9)
+    flushes = disks.Cutter(folder, args.fs).flushes()
+    left_out = [n for n in disk.left_out() if begin <= n < end]
+    if args.without and not left_out:
+        raise Broken("no flush was left out")
+    done = lost = 0
+    while done < args.cuts and time.monotonic() < until \
+            and not (lost and args.without):
+        chosen = places(args, ledger.notes, flushes, left_out, begin, end,
+                        chance)
+        lost += judge_all(args, machine, disks.Cutter(folder, args.fs),
+                          chosen, ledger.notes, accounts, chance, until)
+        done += len(chosen)
+    print(f"{args.fs} seed {args.seed}: {lost} cuts lost something",
+          flush=True)
+    return lost
 
 
-def judge_all(args, machine, cutter, chosen, notes, accounts, chance):
+def judge_all(args, machine, cutter, chosen, notes, accounts, chance, until):
     """How many cuts lost something."""
     image = machine.mounted + ".image"
     lost = 0
     for number in chosen:
+        if time.monotonic() > until:
+            break
         how = cutter.cut(number, chance, image)
         began = time.monotonic()
         try:
@@ -237,16 +258,20 @@ def again(args):
     machine = Machine(args.again, control.path)
     cutter = disks.Cutter(args.again, kind)
     return judge_all(args, machine, cutter, [args.at], notes, accounts,
-                     random.Random(args.seed))
+                     random.Random(args.seed), float("inf"))
 
 
 def options():
     parser = argparse.ArgumentParser()
     parser.add_argument("--fs", default="ext4", choices=disks.FILE_SYSTEMS)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--work", type=int, default=1500,
+    parser.add_argument("--work", type=int, default=600,
                         help="answers to wait for")
-    parser.add_argument("--cuts", type=int, default=20)
+    parser.add_argument("--days", type=int, default=5,
+                        help="how long by the servers' clocks, at least")
+    parser.add_argument("--cuts", type=int, default=16)
+    parser.add_argument("--seconds", type=int,
+                        help="begin no cut when so many have passed")
     parser.add_argument("--without", choices=disks.WITHOUT)
     parser.add_argument("--build", default=BUILD)
     parser.add_argument("--keep", action="store_true")
