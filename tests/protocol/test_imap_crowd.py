@@ -13,13 +13,15 @@ makes another one.
 import datetime
 import email.utils
 import os
+import random
 import re
+import time
 
 import pytest
 
 from harness.mirror import (BOXES, KNOWN, SECONDS, WAITS, Mirror, World,
                             run_mirrors)
-from harness.wire import sexp
+from harness.wire import Closed, sexp
 
 SEED = os.environ.get("POSTROOM_CROWD_SEED", "crowd")
 SESSIONS, ROUNDS = 20, 3
@@ -61,12 +63,13 @@ class Crowd(World):
 
     def __init__(self):
         super().__init__()
-        self.letters = {}   # (mailbox, UID): the letter
+        self.letters = {}   # the number in it: the letter
         self.fixed = {}     # (mailbox, UID): {item: value}
         self.copies = []    # pairs of such keys
         self.uidvalidity = {}
         self.uidnext = {}
         self.left = False   # somebody took \\Recent away
+        self.killing = False
 
     def is_fixed(self, key, name, value):
         with self.lock:
@@ -79,23 +82,13 @@ class Crowd(World):
 
     def settle(self):
         """What is copied is the same, now that all is known of all."""
-        self.copies.sort(key=lambda pair: pair[1][1])
-        while self.copies:
-            later = []
-            for old, new in self.copies:
-                if old in self.letters:
-                    self.is_copy(old, new)
-                else:
-                    later.append((old, new))
-            assert len(later) < len(self.copies), later
-            self.copies = later
-
-    def is_copy(self, old, new):
-        letter = self.letters[old]
-        assert self.letters.setdefault(new, letter) is letter
-        theirs = self.fixed.setdefault(new, {})
-        for name, value in self.fixed.setdefault(old, {}).items():
-            assert theirs.setdefault(name, value) == value, (old, new, name)
+        for old, new in self.copies:
+            ours = self.fixed.setdefault(old, {})
+            theirs = self.fixed.setdefault(new, {})
+            for name, value in ours.items():
+                assert theirs.setdefault(name, value) == value, (
+                    old, new, name)
+        self.copies = []
 
     def told_box(self, box, code):
         name, _, value = code.partition(b" ")
@@ -175,6 +168,21 @@ class Member(Mirror):
             if self.qresync:
                 self.imap.ok("ENABLE QRESYNC")
         self.select()
+
+    def come_back(self):
+        """The connection was lost, in the middle of whatever it did."""
+        self.remember()
+        self.world.left = True
+        while True:
+            try:
+                self.imap.close()
+                self.imap = self.connect()
+                if self.qresync:
+                    self.imap.ok("ENABLE QRESYNC")
+                self.select()
+                return
+            except (Closed, ConnectionError):
+                pass
 
     # --- what is told -----------------------------------------------------
     def apply(self, response):
@@ -260,8 +268,9 @@ class Member(Mirror):
 
     # --- what it does -----------------------------------------------------
     def append(self):
-        self.world.new_text()
-        letter = Letter(self.random, self.world.number)
+        letter = Letter(self.random, self.world.new_text().split()[1])
+        with self.world.lock:
+            self.world.letters[letter.number] = letter
         box = self.random.choice(BOXES)
         self.expect("APPEND")
         tag = self.imap.tag()
@@ -274,9 +283,6 @@ class Member(Mirror):
         assert m, answer
         self.world.told_box(box, b"UIDVALIDITY " + m.group(1))
         key = box, int(m.group(2))
-        with self.world.lock:
-            assert key not in self.world.letters
-            self.world.letters[key] = letter
         self.world.is_fixed(key, b"BODY[]", letter.octets)
         self.world.is_fixed(key, b"RFC822.SIZE",
                             str(len(letter.octets)).encode())
@@ -290,6 +296,16 @@ class Member(Mirror):
             b"[EXPUNGEISSUED]" in answer), (answer, missing)
 
     def step(self):
+        self.survive(self.act)
+
+    def survive(self, act, *args):
+        try:
+            act(*args)
+        except (Closed, ConnectionError):
+            assert self.world.killing
+            self.come_back()
+
+    def act(self):
         r = self.random
         n = len(self.uids)
         low = r.randint(1, n or 1)
@@ -323,7 +339,8 @@ class Member(Mirror):
         return state, mine
 
     def letter(self, index):
-        return self.world.letters[self.box, self.uids[index]]
+        text = self.world.text[self.box, self.uids[index]]
+        return self.world.letters[text.split()[-1].decode()]
 
 
 class Query:
@@ -430,8 +447,7 @@ def check_all(members):
         check_status(here[0].imap, box, here, found[0][0])
 
 
-@pytest.mark.parametrize("programs", [1, 2])
-def test_a_crowd_agrees(make_server, programs):
+def crowd(make_server, programs):
     servers = [make_server()]
     if programs == 2:
         servers.append(make_server(
@@ -444,6 +460,31 @@ def test_a_crowd_agrees(make_server, programs):
     members = [Member(lambda s=servers[i % programs]: s.imap(account),
                       f"{SEED}-{i}", world, BOXES[i % 3 == 2], i % 4 == 1)
                for i in range(SESSIONS)]
+    return servers, members
+
+
+@pytest.mark.parametrize("programs", [1, 2])
+def test_a_crowd_agrees(make_server, programs):
+    _, members = crowd(make_server, programs)
     for _ in range(ROUNDS):
         run_mirrors(members, SECONDS)
+        check_all(members)
+
+
+def test_a_crowd_agrees_though_its_programs_are_killed(make_server):
+    servers, members = crowd(make_server, 2)
+    world = members[0].world
+    r = random.Random(SEED)
+    for _ in range(ROUNDS):
+        world.killing = True
+
+        def kill():
+            time.sleep(r.uniform(0.1, 0.6))
+            server = r.choice(servers)
+            if server.pids("imapd"):  # it is started anew by and by
+                server.kill("imapd")
+        run_mirrors(members, SECONDS, kill)
+        for m in members:  # whom the last one hit
+            m.survive(m.run, "NOOP")
+        world.killing = False
         check_all(members)
