@@ -448,11 +448,13 @@ def check_all(members):
 
 
 def crowd(make_server, programs):
-    servers = [make_server()]
+    # However often they are killed, they are there again soon.
+    settings = {"process.restart_max": "200ms"}
+    servers = [make_server(settings)]
     if programs == 2:
         servers.append(make_server(
             {"store.path": f"{servers[0].home}/store",
-             "directory.path": f"{servers[0].home}/directory"}))
+             "directory.path": f"{servers[0].home}/directory", **settings}))
     account = servers[0].add_account()
     world = Crowd()
     with servers[0].imap(account) as c:
