@@ -3,6 +3,7 @@ import os
 import pty
 import select
 import subprocess
+import threading
 import time
 
 TIMEOUT = float(os.environ.get("POSTROOM_TIMEOUT", "20")) * 3
@@ -61,3 +62,37 @@ def run_on_terminal(argv, env=None, cwd=None, want=0):
     result = Result(argv, status, output.decode("utf-8", "replace"))
     assert want is None or status == want, result
     return result
+
+
+class Dialog:
+    """A program that is talked to; its output is both streams."""
+
+    def __init__(self, argv, env=None):
+        self.process = subprocess.Popen(
+            argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True, errors="replace",
+            env={**os.environ, "LC_ALL": "C.UTF-8", **(env or {})})
+        # Whoever waits for more is woken by the end of the output.
+        self.limit = threading.Timer(TIMEOUT, self.process.kill)
+        self.output = ""
+
+    def __enter__(self):
+        self.limit.start()
+        return self
+
+    def __exit__(self, *exc):
+        self.limit.cancel()
+        self.process.kill()
+        self.process.communicate()
+
+    def wait_for(self, line):
+        """All that it said up to this line."""
+        for said in self.process.stdout:
+            self.output += said
+            if said.rstrip("\n") == line:
+                return self.output
+        raise AssertionError(f"it never said {line!r}:\n{self.output}")
+
+    def say(self, line):
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
