@@ -41,6 +41,23 @@ is_astray(struct account *a)
 	return astray;
 }
 
+/* The newest snapshot's segment; without one the account's first.  FAIL_ABSENT:
+ * it was collected between the two looks. */
+static int
+find_once(struct account *a, struct segment **out, struct fail *f)
+{
+	struct seg_name name;
+
+	if (snapshot_segment(a->store->fs, a->dir, &name, f) == 0) {
+		return segment_open(a->store->fs, a->dir, &name, out, f);
+	}
+	if (f->kind != FAIL_ABSENT && f->kind != FAIL_CORRUPT) {
+		return -1;
+	}
+	fail_clear(f);
+	return journal_first(a, out, f);
+}
+
 /*
  * What the hint or, failing that, the newest snapshot or the account's first
  * segment gives: any of them is live, or ends in a SEAL that leads on.  But a
@@ -51,35 +68,24 @@ static int
 find_segment(struct account *a, struct segment **out, struct fail *f)
 {
 	struct head *head = NULL;
-	struct seg_name name;
+	int rc = -1;
 
 	if (!is_astray(a) && head_get(a, &head) == 0) {
-		int rc =
-		    segment_open(a->store->fs, a->dir, &head->segment, out, f);
-
+		rc = segment_open(a->store->fs, a->dir, &head->segment, out, f);
 		head_unref(&head);
 		if (rc == 0 || f->kind == FAIL_PERM) {
 			return rc;
 		}
-		fail_clear(f);
 	}
-	for (int i = 0; i < FIND_TRIES; i++) {
-		if (snapshot_segment(a->store->fs, a->dir, &name, f) != 0) {
+	for (int i = 0; rc != 0 && i < FIND_TRIES; i++) {
+		fail_clear(f);
+		rc = find_once(a, out, f);
+		if (rc != 0 && f->kind != FAIL_ABSENT) {
 			break;
 		}
-		if (segment_open(a->store->fs, a->dir, &name, out, f) == 0) {
-			return 0;
-		}
-		if (f->kind != FAIL_ABSENT) {
-			return -1;
-		}
-		/* Collected between the two: a newer snapshot is there. */
+		/* A newer snapshot is there by now. */
 	}
-	if (f->kind != FAIL_ABSENT && f->kind != FAIL_CORRUPT) {
-		return -1;
-	}
-	fail_clear(f);
-	return journal_first(a, out, f);
+	return rc;
 }
 
 int

@@ -509,6 +509,64 @@ no_seal_names_a_segment_that_may_be_lost(void **state)
 	simfs_free(&m.fs);
 }
 
+/* Days go by, and with them the first segments. */
+static void
+grow_old(struct machine *m, struct process *p)
+{
+	enum { TEN_DAYS_MS = 10 * 24 * 3600 * 1000 };
+	struct fail f;
+
+	for (uint32_t k = 10; k < 14; k++) {
+		assert_int_equal(append(p, k, &f), 0);
+		assert_int_equal(account_checkpoint(p->account, &f), 0);
+		simfs_advance(m->fs, TEN_DAYS_MS);
+		assert_int_equal(account_collect(p->account, &f), 0);
+	}
+}
+
+static int
+stopped_behind_its_lists(struct machine *m, enum simop op)
+{
+	m->n += op == SIMOP_LIST;
+	if (m->n == 2 && op == SIMOP_OPEN) {
+		m->who = NULL;
+		grow_old(m, &racing);
+	}
+	return 0;
+}
+
+/* A delivery that found no snapshot and one segment, and stood still until
+ * that was collected, finds the snapshot that is there by then. */
+static void
+a_sleeper_looks_again(void **state)
+{
+	struct machine m;
+	struct process p;
+	struct buf octets = {.len = 0};
+	struct delivery to = {.account_id = id};
+	struct fail f;
+
+	(void)state;
+	machine_make(&m, true);
+	process_start(&m, &p);
+	process_start(&m, &racing);
+	(void)simfs_damage(m.fs,
+	    "accounts/0a/0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a/head", DAMAGE_GONE);
+	content_octets(1, &octets);
+	play(&m, p.sim, stopped_behind_its_lists);
+	assert_int_equal(
+	    store_deliver(p.store,
+		&(struct msg_source){.body = buf_sv(&octets), .fd = -1}, &to, 1,
+		&f),
+	    0);
+	assert_null(m.who);
+	assert_int_equal(messages(&racing), 5);
+	buf_deinit(&octets);
+	process_end(&racing);
+	process_end(&p);
+	simfs_free(&m.fs);
+}
+
 static uint32_t
 uidvalidity(struct process *p)
 {
@@ -559,6 +617,7 @@ main(void)
 	    cmocka_unit_test(no_seal_names_a_segment_that_may_be_lost),
 	    cmocka_unit_test(readers_see_the_new_generation),
 	    cmocka_unit_test(no_refresh_without_a_look_at_the_segment),
+	    cmocka_unit_test(a_sleeper_looks_again),
 	    cmocka_unit_test(seal_is_not_passed_before_it_is_followed),
 	    cmocka_unit_test(the_slower_maker_vouches_for_the_account),
 	};

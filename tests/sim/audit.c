@@ -129,7 +129,8 @@ audit_digest(
 	}
 	content_digest(k, &want);
 	if (digest_reader_get(digests, msg, &got, &f) != 0) {
-		if (!d->w->damaged) {
+		/* A pack that could not be read once is damaged, too. */
+		if (!d->w->damaged && d->w->refusals == 0) {
 			violation(&d->w->oracle,
 			    "(5) account %u UID %u: no digest: %s", d->a,
 			    msg->uid, f.text);
