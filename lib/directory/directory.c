@@ -65,7 +65,7 @@ directory_open(
 	    conf->cache_max != 0 ? (size_t)conf->cache_max : CACHE_MAX);
 	if (postmaster != NULL && postmaster[0] != '\0'
 	    && mailaddr_parse(sv_cstr(postmaster), &d->postmaster, f) != 0) {
-		fail_wrap(f, "postmaster");
+		fail_wrap(f, "postmaster %s", postmaster);
 		directory_close(&d);
 		return -1;
 	}

@@ -250,7 +250,7 @@ del_targets(struct sqlconn *c, int64_t alias, const struct mailaddr *target,
 	(void)sqlite3_bind_int64(st, 1, alias);
 	bind_sv(st, 2, mailaddr_sv(target));
 	if (embedded_change_one(c, st, "target of that alias", f) != 0) {
-		return -1;
+		return fail_wrap(f, "%s", target->text);
 	}
 	return sqlconn_run(c, ST_DROP_EMPTY, f);
 }

@@ -435,6 +435,9 @@ service_main(const struct service *sv, int argc, char **argv)
 	block_signals(&signals);
 	if (start_service(sv, &set, &arena, &f) != 0) {
 		LOG(LOG_ERROR, "start.failed", kv_fail(&f));
+		if (f.kind == FAIL_SYNTAX) {
+			status = EX_CONFIG;
+		}
 		goto out;
 	}
 	service_notify("READY=1");

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/sv.h"
 #include "settings/rundir.h"
@@ -138,6 +139,19 @@ check_ports(const struct settings *set, struct fail *f)
 	return 0;
 }
 
+static int
+check_level(const struct settings *set, struct fail *f)
+{
+	enum log_level level;
+
+	if (log_level_parse(sv_cstr(set->log_level), &level)) {
+		return 0;
+	}
+	return fail_set(f, FAIL_SYNTAX,
+	    "log.level: \"%s\" is none of panic, error, warn, info, debug",
+	    set->log_level);
+}
+
 int
 settings_load(const char *home, uint64_t port_offset, const char *const *sets,
     size_t n_sets, struct settings *out, struct arena *arena, struct fail *f)
@@ -157,7 +171,7 @@ settings_load(const char *home, uint64_t port_offset, const char *const *sets,
 	}
 	resolve_paths(out, arena);
 	default_hostname(out, arena);
-	return check_ports(out, f);
+	return check_ports(out, f) == 0 ? check_level(out, f) : -1;
 }
 
 int

@@ -86,19 +86,22 @@ open_sockets(struct child *c, const char *const *names,
 }
 
 /* The folder of this program: the others are beside it. */
-static const char *
-own_folder(struct arena *arena)
+static int
+own_folder(struct arena *arena, const char **out, struct fail *f)
 {
 	char path[PATH_MAX];
 	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
 	char *slash;
 
-	ASSERT(n > 0);
+	if (n < 0) {
+		return fail_sys(f, "read /proc/self/exe");
+	}
 	path[n] = '\0';
 	slash = strrchr(path, '/');
 	ASSERT(slash != NULL);
 	*slash = '\0';
-	return arena_cstr(arena, sv_cstr(path));
+	*out = arena_cstr(arena, sv_cstr(path));
+	return 0;
 }
 
 /* The options that the programs are started with: ours, made absolute. */
@@ -205,8 +208,7 @@ run_programs(const struct settings *set, const struct options *opt,
 	struct running running = {.opt = opt, .set = set};
 	struct child children[COUNT_OF(programs)] = {{.name = NULL}};
 	struct monitor_conf conf = {
-	    .plan = {.bin_dir = own_folder(arena),
-		.args = child_args(set, opt, arena),
+	    .plan = {.args = child_args(set, opt, arena),
 		.restart_min_ms = (int64_t)set->process_restart_min,
 		.restart_max_ms = (int64_t)set->process_restart_max,
 		.restart_good_ms = (int64_t)set->process_restart_good},
@@ -217,7 +219,8 @@ run_programs(const struct settings *set, const struct options *opt,
 	    .arg = &running,
 	};
 
-	if (find_programs(conf.plan.bin_dir, arena, f) != 0) {
+	if (own_folder(arena, &conf.plan.bin_dir, f) != 0
+	    || find_programs(conf.plan.bin_dir, arena, f) != 0) {
 		return -1;
 	}
 	for (size_t i = 0; i < COUNT_OF(programs); i++) {

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -29,8 +30,9 @@ struct monitor {
 	char notify_name[64];
 	bool announced; /* `ready` was called */
 	bool stopping;
-	int64_t deadline; /* of the first start, or of stopping */
-	bool killed;	  /* SIGKILL was needed */
+	int64_t deadline;    /* of the first start, or of stopping */
+	bool killed;	     /* SIGKILL was needed */
+	const char *refused; /* who could not start with the settings */
 };
 
 /*
@@ -152,6 +154,16 @@ read_notify(struct monitor *m)
 }
 
 static void
+begin_stop(struct monitor *m)
+{
+	if (!m->stopping) {
+		m->stopping = true;
+		m->deadline = clock_mono_ms() + m->conf->stop_ms;
+		LOG(LOG_INFO, "stop", kv_i64("limit_ms", m->conf->stop_ms));
+	}
+}
+
+static void
 reap(struct monitor *m)
 {
 	int status;
@@ -160,19 +172,16 @@ reap(struct monitor *m)
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		struct child *c = child_of(m, pid);
 
-		if (c != NULL) {
-			child_ended(c, &m->conf->plan, status);
+		if (c == NULL) {
+			continue;
 		}
-	}
-}
-
-static void
-begin_stop(struct monitor *m)
-{
-	if (!m->stopping) {
-		m->stopping = true;
-		m->deadline = clock_mono_ms() + m->conf->stop_ms;
-		LOG(LOG_INFO, "stop", kv_i64("limit_ms", m->conf->stop_ms));
+		child_ended(c, &m->conf->plan, status);
+		/* At the first start it is in vain to try again. */
+		if (!m->announced && !m->stopping && WIFEXITED(status)
+		    && WEXITSTATUS(status) == EX_CONFIG) {
+			m->refused = c->name;
+			begin_stop(m);
+		}
 	}
 }
 
@@ -335,7 +344,11 @@ monitor_run(
 	conf->plan.notify = m.notify_name;
 	while (turn(&m, &late)) {
 	}
-	if (late) {
+	if (m.refused != NULL) {
+		(void)fail_set(f, FAIL_SYNTAX,
+		    "%s cannot start with this configuration, as it says above",
+		    m.refused);
+	} else if (late) {
 		(void)fail_set(f, FAIL_TEMP,
 		    "the programs did not become ready in %" PRId64 " ms",
 		    conf->start_ms);

@@ -27,8 +27,9 @@ struct monitor_conf {
 
 /*
  * Run until SIGTERM or SIGINT, then stop all children (their sockets are
- * closed).  FAIL_TEMP when they did not become ready in time at the first
- * start; FAIL_CANCELLED when one could not be stopped but by SIGKILL.
+ * closed).  FAIL_SYNTAX when one could not start with the settings, and
+ * FAIL_TEMP when they did not become ready in time, at the first start;
+ * FAIL_CANCELLED when one could not be stopped but by SIGKILL.
  */
 int monitor_run(struct child *children, size_t n, struct monitor_conf *conf,
     struct fail *f) MUST_CHECK;

@@ -351,7 +351,7 @@ def test_a_session_in_which_each_call_fails(make_server, tmp_path, program,
 
 
 @pytest.mark.parametrize("mode", ["error", "full", "short"])
-@pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.parametrize("program", [*PROGRAMS, "postroom"])
 def test_a_start_in_which_each_call_fails(make_server, tmp_path, program,
                                           mode):
     """It starts, or says why not and ends in order."""
@@ -378,7 +378,9 @@ def test_a_start_in_which_each_call_fails(make_server, tmp_path, program,
         assert status >= 0, f"{where}: signal {-status}"
         assert process.log.trouble() is None, where
         if status != 0:
-            process.log.wait_for("start.failed", timeout=5)
+            process.log.wait_for(
+                "start.failed" if program in PROGRAMS else "^postroom: .",
+                timeout=5)
     server.start()
     session.check()
 
@@ -390,7 +392,8 @@ def start(server, program):
         notify.bind(path)
         os.chmod(path, 0o666)
         notify.settimeout(0.01)
-        process = Process(server.argv(program),
+        command = ["serve"] if program == "postroom" else []
+        process = Process(server.argv(program, *command),
                           {**server.env, "NOTIFY_SOCKET": path})
         server.logs.append(process.log)
         deadline = time.monotonic() + 20

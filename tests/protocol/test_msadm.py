@@ -234,6 +234,13 @@ def test_resolve_says_when_mail_goes_nowhere(p):
     (["account", "add", "ann@example.org"], 73),
     (["account", "set", "ann@example.org", "--quota", "much"], 64),
     (["account", "set", "ann@example.org", "--keep-old"], 64),
+    (["account", "set", "ann@example.org"], 64),
+    (["account", "set", "ann@example.org", "--quota"], 64),
+    (["account", "list", "--json=yes"], 64),
+    (["domain", "add", "a b"], 65),
+    (["domain", "remove", "elsewhere.org"], 67),
+    (["undelete", "ann@example.org", "--since", "2026-02-31"], 64),
+    (["undelete", "ann@example.org", "--since", "200000000000d"], 64),
     (["account", "show"], 64),
     (["account", "show", "a@b.org", "c@d.org"], 64),
     (["account"], 64),
@@ -251,6 +258,38 @@ def test_failures_have_their_exit_status(p, args, want):
     assert done.returncode == want
     assert done.stderr.startswith("msadm: ") and done.stdout == ""
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("args, word", [
+    (["account", "set", "ann@example.org", "--quota"], "--quota needs"),
+    (["account", "set", "ann@example.org"], "--quota SIZE"),
+    (["account", "remove", "ann@example.org", "--json"], "--json"),
+    (["account", "list", "--no-such-option"], "--no-such-option"),
+    (["domain", "add", "a b"], "a b: "),
+    (["domain", "remove", "elsewhere.org"], "elsewhere.org"),
+    (["alias", "remove", "info@example.org", "eve@example.org"],
+     "eve@example.org"),
+])
+def test_failures_name_what_was_wrong(p, args, word):
+    add(p, "ann@example.org")
+    p.msadm("alias", "add", "info@example.org", "ann@example.org")
+    assert word in p.msadm(*args, check=False).stderr
+
+
+def test_a_target_that_is_no_address_keeps_the_others_out(p):
+    add(p, "ann@example.org")
+    assert status(p, "alias", "add", "info@example.org", "ann@example.org",
+                  "no address") == 65
+    assert p.msadm("alias", "list") == ""
+
+
+def test_no_limit_is_shown_as_none(p):
+    add(p, "ann@example.org")
+    shown = dict(line.split(maxsplit=1) for line in p.msadm(
+        "account", "show", "ann@example.org").replace(
+            "quota messages", "quota_messages").splitlines())
+    assert shown["quota"] == shown["quota_messages"] == "-"
+    assert shown["octets"] == shown["messages"] == "0"
 
 
 def test_a_home_without_a_directory_is_not_made_by_looking(p):

@@ -44,6 +44,13 @@ def test_programs_can_be_chosen(server):
     assert as_json(server, "imap") == {}
 
 
+def test_an_option_that_there_is_not(server):
+    done = subprocess.run(server.argv("msstat", "--bad"), capture_output=True,
+                          text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout) == (64, "")
+    assert done.stderr == "msstat: unknown option --bad\n"
+
+
 @pytest.mark.parametrize("tls", [False, True])
 def test_an_imap_session_is_shown_while_it_lasts(server, account, tls):
     imap = server.imap(account, tls=tls)

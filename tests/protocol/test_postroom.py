@@ -76,6 +76,23 @@ def test_a_wrong_configuration_is_named_by_line(make_server, text, expected):
             assert word in err
 
 
+@pytest.mark.parametrize("key, value", [
+    ("listen.balancers", "somewhere"),
+    ("auth.channel_binding", "imap:always"),
+    ("directory.postmaster", "no address"),
+    ("log.level", "loud"),
+    ("listen.addresses", "localhost"),
+])
+def test_a_value_that_a_program_refuses_ends_the_start(make_server, key,
+                                                       value):
+    """At once, and not when process.start_time is over."""
+    p = make_server({key: value, "process.start_time": "1h"}, start=False)
+    status, out, err = exit_of(p, "postroom", "serve")
+    assert (status, out) == (78, ""), err
+    assert err.splitlines()[-1].startswith("postroom: ")
+    assert value in err
+
+
 def test_sighup_looks_at_the_configuration(make_server):
     """What runs goes on as it was."""
     p = make_server()

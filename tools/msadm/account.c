@@ -244,7 +244,7 @@ account_list(struct msadm *m, struct fail *f)
 	    {"address", "ADDRESS", COLUMN_TEXT},
 	    {"name", "NAME", COLUMN_TEXT},
 	    {"enabled", "ENABLED", COLUMN_BOOL},
-	    {"quota", "QUOTA", COLUMN_SIZE},
+	    {"quota", "QUOTA", COLUMN_QUOTA},
 	    {"id", "ID", COLUMN_TEXT},
 	};
 	json_t *rows = json_array();
@@ -267,8 +267,8 @@ account_show(struct msadm *m, struct fail *f)
 	    {"name", "name", COLUMN_TEXT},
 	    {"enabled", "enabled", COLUMN_BOOL},
 	    {"created", "created", COLUMN_TIME},
-	    {"quota", "quota", COLUMN_SIZE},
-	    {"quota_messages", "quota messages", COLUMN_NUMBER},
+	    {"quota", "quota", COLUMN_QUOTA},
+	    {"quota_messages", "quota messages", COLUMN_LIMIT},
 	    {"keys", "password", COLUMN_LIST},
 	    {"aliases", "aliases", COLUMN_LIST},
 	    {"store", "store", COLUMN_TEXT},

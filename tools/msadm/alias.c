@@ -3,7 +3,8 @@
 #include "msadm/msadm.h"
 #include "msadm/print.h"
 
-/* Each target that follows the address; one that fails ends it. */
+/* Each target that follows the address; one that fails ends it, and one that
+ * is no address keeps all from being looked at. */
 static int
 for_targets(struct msadm *m,
     int (*run)(struct directory *d, const struct mailaddr *address,
@@ -12,8 +13,15 @@ for_targets(struct msadm *m,
 {
 	struct mailaddr address, target;
 
-	if (msadm_address(m->args[0], &address, f) != 0
-	    || msadm_directory(m, false, f) != 0) {
+	if (msadm_address(m->args[0], &address, f) != 0) {
+		return -1;
+	}
+	for (int i = 1; i < m->n_args; i++) {
+		if (msadm_address(m->args[i], &target, f) != 0) {
+			return -1;
+		}
+	}
+	if (msadm_directory(m, false, f) != 0) {
 		return -1;
 	}
 	for (int i = 1; i < m->n_args; i++) {

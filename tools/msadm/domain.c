@@ -9,7 +9,11 @@ domain_add(struct msadm *m, struct fail *f)
 	if (msadm_directory(m, true, f) != 0) {
 		return -1;
 	}
-	return directory_domain_add(m->directory, sv_cstr(m->args[0]), f);
+	if (directory_domain_add(m->directory, sv_cstr(m->args[0]), f) != 0) {
+		return f->kind == FAIL_SYNTAX ? fail_wrap(f, "%s", m->args[0])
+					      : -1;
+	}
+	return 0;
 }
 
 int
@@ -46,10 +50,17 @@ domain_list(struct msadm *m, struct fail *f)
 int
 domain_remove(struct msadm *m, struct fail *f)
 {
+	const char *name = m->args[0];
+
 	if (msadm_directory(m, false, f) != 0) {
 		return -1;
 	}
-	return directory_domain_remove(m->directory, sv_cstr(m->args[0]), f);
+	if (directory_domain_remove(m->directory, sv_cstr(name), f) != 0) {
+		return f->kind == FAIL_ABSENT || f->kind == FAIL_SYNTAX
+			   ? fail_wrap(f, "%s", name)
+			   : -1;
+	}
+	return 0;
 }
 
 int

@@ -43,7 +43,7 @@ static const struct command commands[] = {
     {"account passwd", 1, 1, OPT_CRYPT, "ADDRESS [--crypt]", account_passwd},
     {"account rename", 2, 2, OPT_KEEP_OLD, "ADDRESS NEW [--keep-old]",
 	account_rename},
-    {"account set", 1, 1, OPT_NAME | OPT_QUOTA | OPT_QUOTA_MESSAGES,
+    {"account set", 1, 1, OPT_NAME | OPT_QUOTA | OPT_QUOTA_MESSAGES | OPT_SOME,
 	"ADDRESS [--name NAME] [--quota SIZE] [--quota-messages N]",
 	account_set},
     {"account enable", 1, 1, 0, "ADDRESS", account_enable},
@@ -250,7 +250,7 @@ parse_since(const char *text, int64_t *ms_out)
 	    "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S"};
 	uint64_t ago;
 
-	if (conf_parse_duration(text, &ago)) {
+	if (conf_parse_duration(text, &ago) && ago <= INT64_MAX) {
 		*ms_out = clock_wall_ms() - (int64_t)ago;
 		return *ms_out > 0;
 	}
@@ -259,8 +259,11 @@ parse_since(const char *text, int64_t *ms_out)
 		const char *end = strptime(text, forms[i], &tm);
 
 		if (end != NULL && *end == '\0') {
+			int day = tm.tm_mday;
+
 			*ms_out = (int64_t)mktime(&tm) * 1000;
-			return *ms_out > 0;
+			/* The 31st of February is no day. */
+			return *ms_out > 0 && tm.tm_mday == day;
 		}
 	}
 	return false;
@@ -311,10 +314,14 @@ take_options(struct msadm *m, int argc, char **argv, struct fail *f)
 
 	opterr = 0;
 	// NOLINTNEXTLINE(concurrency-mt-unsafe): one thread
-	while ((opt = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
-		if (opt == '?' || opt == ':') {
+	while ((opt = getopt_long(argc, argv, ":", long_options, NULL)) != -1) {
+		if (opt == ':') {
+			return fail_set(f, FAIL_SYNTAX, "%s needs a value",
+			    argv[optind - 1]);
+		}
+		if (opt == '?') {
 			return fail_set(f, FAIL_SYNTAX,
-			    "%s: no such option, or it lacks its value",
+			    "%s: no such option, or it takes no value",
 			    argv[optind - 1]);
 		}
 		if (take_option(m, opt, optarg, f) != 0) {
@@ -348,7 +355,22 @@ takes_arguments(const struct msadm *m, const struct command *c)
 	if ((m->given & c->options & OPT_ALL) != 0) {
 		return m->n_args == 0;
 	}
+	if ((c->options & OPT_SOME) != 0 && m->given == 0) {
+		return false;
+	}
 	return m->n_args >= c->min && (c->max < 0 || m->n_args <= c->max);
+}
+
+static const char *
+option_name(unsigned any_of)
+{
+	const struct option *o = long_options;
+
+	while (((unsigned)o->val & any_of) == 0) {
+		o++;
+		ASSERT(o->name != NULL);
+	}
+	return o->name;
 }
 
 static const struct command *
@@ -369,8 +391,8 @@ find_command(struct msadm *m, int argc, char **argv, struct fail *f)
 			return NULL;
 		}
 		if ((m->given & ~c->options) != 0) {
-			(void)fail_set(f, FAIL_SYNTAX,
-			    "an option that %s does not take", c->words);
+			(void)fail_set(f, FAIL_SYNTAX, "%s takes no --%s",
+			    c->words, option_name(m->given & ~c->options));
 			return NULL;
 		}
 		return c;

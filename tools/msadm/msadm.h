@@ -35,7 +35,8 @@ enum {
 	OPT_SINCE = 1 << 8,
 	OPT_REPAIR = 1 << 9,
 	OPT_OCTETS = 1 << 10,
-	OPT_ALL = 1 << 11, /* stands for the argument */
+	OPT_ALL = 1 << 11,  /* stands for the argument */
+	OPT_SOME = 1 << 12, /* no option: one of the command's is needed */
 };
 
 struct msadm {

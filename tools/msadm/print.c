@@ -30,10 +30,6 @@ add_size(struct buf *b, uint64_t octets)
 	double v = (double)octets;
 	int unit = -1;
 
-	if (octets == 0) {
-		buf_add_char(b, '-');
-		return;
-	}
 	while (v >= 1024 && units[unit + 1] != '\0') {
 		v /= 1024;
 		unit++;
@@ -80,6 +76,7 @@ static void
 add_cell(struct buf *b, const json_t *row, const struct column *c)
 {
 	const json_t *v = json_object_get(row, c->key);
+	int64_t number = json_integer_value(v);
 	size_t before = b->len;
 
 	switch (c->kind) {
@@ -87,13 +84,23 @@ add_cell(struct buf *b, const json_t *row, const struct column *c)
 		add_text(b, json_is_string(v) ? json_string_value(v) : "");
 		break;
 	case COLUMN_NUMBER:
-		buf_addf(b, "%" PRId64, (int64_t)json_integer_value(v));
+		buf_addf(b, "%" PRId64, number);
 		break;
 	case COLUMN_SIZE:
-		add_size(b, (uint64_t)json_integer_value(v));
+		add_size(b, (uint64_t)number);
+		break;
+	case COLUMN_LIMIT:
+		if (number != 0) {
+			buf_addf(b, "%" PRId64, number);
+		}
+		break;
+	case COLUMN_QUOTA:
+		if (number != 0) {
+			add_size(b, (uint64_t)number);
+		}
 		break;
 	case COLUMN_TIME:
-		add_time(b, json_integer_value(v));
+		add_time(b, number);
 		break;
 	case COLUMN_BOOL:
 		buf_add_str(b, json_is_true(v) ? "yes" : "no");
@@ -122,7 +129,8 @@ width_of(struct sv s)
 static bool
 right_aligned(const struct column *c)
 {
-	return c->kind == COLUMN_NUMBER || c->kind == COLUMN_SIZE;
+	return c->kind == COLUMN_NUMBER || c->kind == COLUMN_SIZE
+	       || c->kind == COLUMN_LIMIT || c->kind == COLUMN_QUOTA;
 }
 
 static void

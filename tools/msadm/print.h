@@ -15,8 +15,10 @@
 enum column_kind {
 	COLUMN_TEXT,
 	COLUMN_NUMBER,
-	COLUMN_SIZE, /* octets; 0 is shown as "-" */
-	COLUMN_TIME, /* ms since 1970 */
+	COLUMN_SIZE,  /* octets */
+	COLUMN_LIMIT, /* a number, 0: "-" */
+	COLUMN_QUOTA, /* octets, 0: "-" */
+	COLUMN_TIME,  /* ms since 1970 */
 	COLUMN_BOOL,
 	COLUMN_LIST, /* of strings */
 };

@@ -269,8 +269,13 @@ main(int argc, char **argv)
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--json") == 0) {
 			as_json = true;
-		} else {
+		} else if (argv[i][0] != '-') {
 			argv[kept++] = argv[i];
+		} else {
+			(void)fail_set(
+			    &f, FAIL_SYNTAX, "unknown option %s", argv[i]);
+			status = EX_USAGE;
+			goto out;
 		}
 	}
 	argv[kept] = NULL;
