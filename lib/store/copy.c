@@ -25,8 +25,8 @@ struct part {
 
 struct copying {
 	struct account *from, *to;
-	struct view *view; /* of `from`; a reference */
-	const struct mbox *source;
+	struct view *view;	   /* of `from`; a reference */
+	const struct mbox *source; /* NULL: it is gone, and all in it */
 	uint64_t target;
 	uint32_t target_uidnext;
 	int64_t floor_ms;
@@ -236,7 +236,11 @@ look(struct copying *c, uint64_t mbox_id, struct copied *out, struct fail *f)
 	    || look_target(c, out, f) != 0) {
 		return -1;
 	}
-	return change_mbox(c->view, mbox_id, &c->source, f);
+	if (change_mbox(c->view, mbox_id, &c->source, f) != 0) {
+		c->source = NULL;
+		fail_clear(f);
+	}
+	return 0;
 }
 
 /* That nothing is left to copy may be told only once whatever took it away is
@@ -265,7 +269,7 @@ copy_within(struct copying *c, uint64_t mbox_id, const struct uidset *uids,
 		return -1;
 	}
 	block_begin();
-	rc = link_parts(c, uids, f);
+	rc = c->source != NULL ? link_parts(c, uids, f) : 0;
 	block_end();
 	if (rc == 0 && c->n_made == 0) {
 		rc = settle(c->from, f);
@@ -428,11 +432,10 @@ static int
 copy_across(struct copying *c, uint64_t mbox_id, const struct uidset *uids,
     struct copied *out, struct fail *f)
 {
-	uint32_t next = uidset_next(uids, 1);
-
 	if (look(c, mbox_id, out, f) != 0) {
 		return -1;
 	}
+	uint32_t next = c->source != NULL ? uidset_next(uids, 1) : 0;
 	struct digest_reader *digests =
 	    digest_reader_new(c->from, c->view, c->source);
 	int rc = 0;

@@ -41,6 +41,18 @@ msg_source_sum(const struct msg_source *source)
 	return crc32c(sum, source->body.p, source->body.len);
 }
 
+/* Of a path where a file is to be made.  FAIL_ABSENT would say that a message
+ * or a mailbox is gone; the account's folder is, or is being put back. */
+static int
+fail_to_make(struct fail *f, int err, const char *what, const char *path)
+{
+	(void)fail_err(f, err, "%s %s", what, path);
+	if (f->kind == FAIL_ABSENT) {
+		f->kind = FAIL_TEMP;
+	}
+	return -1;
+}
+
 /* The folder of a mailbox is made by the first who files into it. */
 static int
 make_folder(struct account *a, uint64_t folder, struct fail *f)
@@ -54,7 +66,7 @@ make_folder(struct account *a, uint64_t folder, struct fail *f)
 		return 0;
 	}
 	return rc == 0 ? store_sync_path(a->store, a->dir, "box", f)
-		       : fail_err(f, -rc, "mkdir %s", path);
+		       : fail_to_make(f, -rc, "mkdir", path);
 }
 
 static int
@@ -71,7 +83,7 @@ create(struct account *a, uint64_t folder, const char *path, struct fail *f)
 		}
 		fd = fs_open(fs, a->dir, path, flags, FILE_MODE);
 	}
-	return fd >= 0 ? fd : fail_err(f, -fd, "create %s", path);
+	return fd >= 0 ? fd : fail_to_make(f, -fd, "create", path);
 }
 
 static int
@@ -152,7 +164,7 @@ msgfile_write(struct account *a, uint64_t folder, const char *path,
 		fd = fs_open(fs, a->dir, path, O_RDONLY, 0);
 		if (fd < 0) {
 			(void)fs_unlink(fs, a->dir, path);
-			return fail_err(f, -fd, "open %s", path);
+			return fail_to_make(f, -fd, "open", path);
 		}
 	} else {
 		fd = create(a, folder, path, f);
@@ -301,7 +313,7 @@ msgfile_flush_folder(struct account *a, uint64_t folder, struct fail *f)
 	int fd = fs_open(s->fs, a->dir, path, O_RDONLY | O_DIRECTORY, 0);
 
 	if (fd < 0) {
-		return fail_err(f, -fd, "open %s", path);
+		return fail_to_make(f, -fd, "open", path);
 	}
 	rc = fs_sync(s->fs, fd);
 	if (rc != 0) {

@@ -18,7 +18,7 @@ uint64_t msg_source_size(const struct msg_source *source);
 uint32_t msg_source_sum(const struct msg_source *source);
 
 /* Write the file and give its handle, not flushed.  The folder is made if
- * need be.  FAIL_ABSENT: no such account; FAIL_LIMIT: disk full. */
+ * need be.  FAIL_TEMP: the account's folder is gone; FAIL_LIMIT: disk full. */
 int msgfile_write(struct account *a, uint64_t folder, const char *path,
     const struct msg_source *source, int *fd_out, struct fail *f) MUST_CHECK;
 

@@ -380,6 +380,70 @@ copies_go_to_other_accounts(void **state)
 	account_close(&b);
 }
 
+/* FAIL_ABSENT would say that it is the target that is gone. */
+static void
+copying_from_a_mailbox_that_is_gone_copies_nothing(void **state)
+{
+	struct fixture *x = *state;
+	struct account *a = fixture_account(x, ALICE);
+	struct account *b = fixture_account(x, BOB);
+	struct uidset all = set_of(1, 5);
+	uint64_t gone = make_mailbox(a, "Gone");
+	struct copied c;
+	struct fail f = {0};
+
+	append_to(a, gone, "a", 0);
+	OK(account_mbox_delete(a, SV("Gone"), &f));
+	for (unsigned move = 0; move < 2; move++) {
+		OK(account_copy(a, gone, &all, a, INBOX, move != 0, &c, &f));
+		assert_int_equal(c.from.n, 0);
+		copied_deinit(&c);
+		OK(account_copy(a, gone, &all, b, INBOX, move != 0, &c, &f));
+		assert_int_equal(c.from.n, 0);
+		copied_deinit(&c);
+	}
+	uidset_deinit(&all);
+	account_close(&a);
+	account_close(&b);
+}
+
+/* What has no file is left out of a copy; not what cannot be written. */
+static void
+copies_that_cannot_be_written_are_a_failure(void **state)
+{
+	struct fixture *x = *state;
+	struct account *a = fixture_account(x, ALICE);
+	struct account *b = fixture_account(x, BOB);
+	struct uidset all = set_of(1, 5);
+	char *box = xasprintf("%s/accounts/%.2s/%s/box", x->root, BOB, BOB);
+	char *away = xasprintf("%s.away", box);
+	struct copied c;
+	struct fail f = {0};
+
+	append_to(a, INBOX, "a", 0);
+	assert_int_equal(rename(box, away), 0);
+	for (unsigned file = 0; file < 2; file++) {
+		int fd = file != 0 ? open(box, O_CREAT | O_WRONLY, 0600) : -1;
+
+		assert_int_equal(
+		    account_copy(a, INBOX, &all, b, INBOX, true, &c, &f), -1);
+		assert_int_equal(f.kind, FAIL_TEMP);
+		if (fd >= 0) {
+			assert_int_equal(close(fd), 0);
+			assert_int_equal(unlink(box), 0);
+		}
+	}
+	assert_int_equal(rename(away, box), 0);
+	OK(account_copy(a, INBOX, &all, b, INBOX, true, &c, &f));
+	expect_uids(&c.from, "1");
+	copied_deinit(&c);
+	free(box);
+	free(away);
+	uidset_deinit(&all);
+	account_close(&a);
+	account_close(&b);
+}
+
 static void
 what_was_expunged_can_be_undeleted(void **state)
 {
@@ -899,6 +963,8 @@ main(void)
 	    T(the_difference_of_two_views_tells_all),
 	    T(copy_and_move_keep_what_they_should),
 	    T(copies_go_to_other_accounts),
+	    T(copying_from_a_mailbox_that_is_gone_copies_nothing),
+	    T(copies_that_cannot_be_written_are_a_failure),
 	    T(what_was_expunged_can_be_undeleted),
 	    T(recent_is_claimed_once),
 	    T(rfc3501_6_3_mailboxes_and_their_children),
