@@ -136,6 +136,10 @@ domain_ascii(struct sv s, char *out, struct fail *f)
 {
 	size_t label = 0;
 
+	/* Also of characters that mean nothing, such as U+00AD. */
+	if (s.len == 0) {
+		return fail_set(f, FAIL_SYNTAX, "empty domain");
+	}
 	if (s.len > MAILADDR_DOMAIN_MAX) {
 		return fail_set(f, FAIL_LIMIT, "domain over %d octets",
 		    MAILADDR_DOMAIN_MAX);
@@ -232,9 +236,6 @@ int
 mailaddr_domain_parse(
     struct sv text, char out[MAILADDR_DOMAIN_MAX + 1], struct fail *f)
 {
-	if (text.len == 0) {
-		return fail_set(f, FAIL_SYNTAX, "empty domain");
-	}
 	return utf8_is_ascii(text) ? domain_ascii(text, out, f)
 				   : domain_unicode(text, out, f);
 }

@@ -63,7 +63,8 @@ what_is_no_address_is_refused(void **state)
 	    "\"ann\\\"@example.org", "an\"n@example.org", "ann@bob@example.org",
 	    "<ann@example.org>", "ann\r@example.org", "\"ann\n\"@example.org",
 	    "ann@[192.0.2.1", "ann@[]", "ann@[a]b]", "\xff@example.org",
-	    "ann@\xff.org", "\"\\\x01\"@example.org"};
+	    "ann@\xff.org", "\"\\\x01\"@example.org", "ann@\xc2\xad",
+	    "ann@\xc2\xad.org"};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
