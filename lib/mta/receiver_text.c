@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "mta/receiver_priv.h"
 #include "net/conn.h"
+#include "net/park.h"
 
 /* Dropped of a text above its limit before the connection is. */
 #define DISCARD_MAX ((uint64_t)256 << 20)
@@ -48,6 +49,8 @@ intake_wait(struct intake *in)
 	struct receiver *r = in->r;
 	int64_t allowed = r->conf->text_ms;
 
+	/* A peer that is never waited for would keep its thread. */
+	park_yield(&r->s);
 	ssize_t err = c_fill_bulk(r->s.c);
 
 	if (err == -ETIMEDOUT) {

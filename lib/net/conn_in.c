@@ -11,6 +11,7 @@
 
 #include "base/mem.h"
 #include "net/conn_priv.h"
+#include "net/park.h"
 
 enum {
 	LINE_PREFIX = 256, /* kept of a line that is too long */
@@ -338,6 +339,9 @@ c_literal(struct conn *c, uint64_t n, struct sink *to)
 			put(to, s, &refused);
 			n -= s.len;
 			c_skip(c, s.len);
+			if (c->s != NULL) {
+				park_yield(c->s);
+			}
 			continue;
 		}
 		rc = fill_bulk(c, n < CONN_IN_BULK ? (size_t)n : CONN_IN_BULK);
