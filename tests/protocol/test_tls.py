@@ -338,3 +338,41 @@ def test_rfc8446_4_4_2_2_each_client_gets_a_key_of_its_kind(make_server):
                   encoding="ascii") as f:
             f.write("not a key\n")
         reload(p)
+
+
+# --- RFC 8446 6.1: what is cut off --------------------------------------------
+
+@pytest.mark.parametrize("orderly", [True, False])
+def test_rfc8446_6_1_what_is_cut_off_is_no_message(server, account, orderly):
+    """By an end of TLS, with its alert or without, as somebody in between
+    can make it, who sees how long the records are."""
+    text = b"Subject: x\r\n\r\nall of it"
+    end = b"\r\n.\r\n"
+    begun = [("DATA", 354, text + end[:n]) for n in range(len(end))]
+    begun.append((f"BDAT {len(text)} LAST", None, text[:-1]))
+    for command, code, octets in begun:
+        c = server.smtp("submissions")
+        c.ehlo()
+        c.auth_plain(account.address, account.password)
+        c.ok(f"MAIL FROM:<{account.address}>")
+        c.ok(f"RCPT TO:<{account.address}>")
+        if code:
+            c.expect(code, command)
+        else:
+            c.send(command + "\r\n")
+        c.send(octets)
+        cut(c, orderly)
+    c = server.imap(account, tls=True)
+    c.send(f"a APPEND INBOX {{{len(text)}+}}\r\n".encode() + text[:-1])
+    cut(c, orderly)
+    with server.pop3(account) as pop3:
+        assert pop3.ok("STAT").startswith(b"0 ")
+
+
+def cut(c, orderly):
+    if orderly:
+        try:
+            c.sock.unwrap()  # close_notify; waits for the server's
+        except (OSError, ssl.SSLError):
+            pass
+    c.close()
