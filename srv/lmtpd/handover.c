@@ -9,23 +9,14 @@
  *
  * Threads: session-owned.
  */
-#include <errno.h>
-#include <fcntl.h>
-#include <linux/memfd.h>
+#include "lmtpd/handover.h"
+
 #include <stdio.h>
 #include <string.h>
-#include <sys/sendfile.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "base/block.h"
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "lmtpd/session.h"
 #include "net/conn.h"
-#include "net/park.h"
-#include "proto/handover.h"
 
 static const struct smtp_reply ok = {250, "2.0.0", "OK"};
 
@@ -38,8 +29,8 @@ forget_remote(struct lmtp_session *s)
 	s->remote = (struct remote){0};
 }
 
-static struct auth_peer
-auth_peer_of(const struct remote *remote)
+struct auth_peer
+handover_peer(const struct remote *remote)
 {
 	struct auth_peer peer = {
 	    .service = SV("smtp"),
@@ -58,7 +49,7 @@ auth_peer_of(const struct remote *remote)
 static void
 answer_session(struct lmtp_session *s)
 {
-	struct auth_peer peer = auth_peer_of(&s->remote);
+	struct auth_peer peer = handover_peer(&s->remote);
 	const char *mechs[AUTH_MECHS];
 	size_t n = s->remote.submission
 		       ? auth_mechs(lmtpd.back.auth, &peer, mechs)
@@ -94,150 +85,6 @@ do_session(struct lmtp_session *s, const struct handover_session *session)
 	(void)snprintf(remote->id, sizeof(remote->id), "%.*s",
 	    SV_ARG(sv_sub(session->id, 0, sizeof(remote->id) - 1)));
 	answer_session(s);
-}
-
-/* ---- signing in ---- */
-
-static const struct smtp_reply *
-auth_reply(const struct fail *f)
-{
-	static const struct smtp_reply wrong = {
-	    535, "5.7.8", "Authentication credentials invalid"};
-	static const struct smtp_reply malformed = {
-	    501, "5.5.2", "Malformed authentication response"};
-	static const struct smtp_reply away = {
-	    454, "4.7.0", "Temporary authentication failure"};
-
-	switch (f->kind) {
-	case FAIL_SYNTAX:
-	case FAIL_LIMIT:
-		return &malformed;
-	case FAIL_TEMP:
-	case FAIL_CORRUPT:
-	case FAIL_CANCELLED:
-	case FAIL_UNKNOWN:
-		return &away;
-	case FAIL_NONE:
-	case FAIL_PERM:
-	case FAIL_ABSENT:
-	case FAIL_EXISTS:
-	case FAIL_DENIED:
-		break;
-	}
-	return &wrong;
-}
-
-static const struct smtp_reply *
-begin_reply(const struct fail *f)
-{
-	static const struct smtp_reply no_mech = {
-	    504, "5.5.4", "No such authentication mechanism"};
-	static const struct smtp_reply no_tls = {
-	    538, "5.7.11", "This mechanism needs TLS"};
-
-	return f->kind == FAIL_ABSENT	? &no_mech
-	       : f->kind == FAIL_DENIED ? &no_tls
-					: auth_reply(f);
-}
-
-static void
-log_auth(const struct lmtp_session *s, const struct auth_session *auth,
-    bool good, const char *why)
-{
-	char addr[ADDR_TEXT_SIZE];
-
-	LOG(LOG_INFO, good ? "login" : "login.failed",
-	    kv_str("service", "smtp"),
-	    kv_str("peer", addr_text(&s->remote.addr, addr)),
-	    kv_str("session", s->remote.id),
-	    kv_str("mech", auth_session_mech(auth)),
-	    kv_sv("user", auth_session_user(auth)), kv_str("why", why));
-}
-
-static void
-came_in(struct lmtp_session *s, const struct auth_session *auth)
-{
-	static const struct smtp_reply in = {235, "2.7.0", ""};
-
-	s->remote.account = directory_account_ref(auth_session_account(auth));
-	log_auth(s, auth, true, "");
-	session_user(&s->r.s, mailaddr_sv(&s->remote.account->address));
-	smtp_reply_write(
-	    &in, mailaddr_sv(&s->remote.account->address), c_out(s->r.s.c));
-}
-
-/* Send a challenge and read the response to it; NULL or a refusal. */
-static const struct smtp_reply *
-ask(struct lmtp_session *s, const struct buf *challenge, struct sv *response)
-{
-	static const struct smtp_reply cancelled = {
-	    501, "5.7.0", "Authentication cancelled"};
-	static const struct smtp_reply gone = {421, "4.4.2", "Gone"};
-
-	/* Not by smtp_reply_write(): a challenge may be a long line. */
-	buf_add_str(c_out(s->r.s.c), "334 ");
-	buf_add_sv(c_out(s->r.s.c), buf_sv(challenge));
-	buf_add_str(c_out(s->r.s.c), "\r\n");
-	if (c_flush(s->r.s.c) != 0
-	    || c_line(s->r.s.c, HANDOVER_LINE_MAX, LINE_CRLF, response) != 0) {
-		s->r.closing = true;
-		return &gone;
-	}
-	return sv_eq(*response, SV("*")) ? &cancelled : NULL;
-}
-
-/* The exchange up to its end: NULL if that was good. */
-static const struct smtp_reply *
-exchange(struct lmtp_session *s, struct auth_session *auth, bool has_in,
-    struct sv in)
-{
-	const struct smtp_reply *bad = NULL;
-	struct buf challenge = {0};
-	struct fail f;
-	enum auth_status status;
-
-	while ((status = auth_session_step64(auth, has_in, in, &challenge, &f))
-	       == AUTH_CONTINUE) {
-		bad = ask(s, &challenge, &in);
-		has_in = true;
-		if (bad != NULL) {
-			goto out;
-		}
-	}
-	if (park_sleep(&s->r.s, (int64_t)auth_session_delay_ms(auth)) != 0) {
-		s->r.closing = true;
-	}
-	if (status == AUTH_FAILED) {
-		log_auth(s, auth, false, f.text);
-		bad = auth_reply(&f);
-	} else {
-		came_in(s, auth);
-	}
-out:
-	buf_wipe(&challenge);
-	return bad;
-}
-
-static const struct smtp_reply *
-do_auth(struct lmtp_session *s, const struct handover_auth *cmd)
-{
-	struct auth_peer peer = auth_peer_of(&s->remote);
-	struct auth_session *auth = NULL;
-	struct fail f;
-
-	if (!s->remote.submission || s->remote.account != NULL
-	    || s->r.has_mail) {
-		return &smtp_bad_sequence;
-	}
-	if (auth_session_new(lmtpd.back.auth, cmd->mech, &peer, &auth, &f)
-	    != 0) {
-		return begin_reply(&f);
-	}
-	const struct smtp_reply *bad =
-	    exchange(s, auth, cmd->has_initial, cmd->initial);
-
-	auth_session_free(&auth);
-	return bad;
 }
 
 /* ---- envelope ---- */
@@ -322,116 +169,6 @@ handover_reset(struct receiver *r)
 	lmtp_session_of(r)->envelope = (struct envelope){0};
 }
 
-/* ---- the message ---- */
-
-/* A memfd that nobody, smtpd included, can change any more. */
-static bool
-is_sealed(int fd)
-{
-	const int want =
-	    F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL;
-	int seals = fcntl(fd, F_GET_SEALS);
-
-	return seals >= 0 && (seals & want) == want;
-}
-
-static int
-check_file(int fd, uint64_t size, struct fail *f)
-{
-	struct stat st;
-
-	if (fd < 0) {
-		return fail_set(f, FAIL_SYNTAX, "no descriptor came with it");
-	}
-	if (fstat(fd, &st) != 0) {
-		return fail_sys(f, "look at the message");
-	}
-	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != size) {
-		return fail_set(f, FAIL_SYNTAX, "not a file of %llu octets",
-		    (unsigned long long)size);
-	}
-	if (size > lmtpd.handover.size_max) {
-		return fail_set(f, FAIL_LIMIT, "message is too large");
-	}
-	return 0;
-}
-
-/* A file that smtpd could still change is copied into one that it cannot. */
-static int
-copy_file(int from, uint64_t size, int *out, struct fail *f)
-{
-	off_t at = 0;
-	int rc = 0;
-
-	block_begin();
-	*out =
-	    open(lmtpd.set->lmtp_spool, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	if (*out < 0) {
-		rc = fail_sys(f, "file in %s", lmtpd.set->lmtp_spool);
-	}
-	while (rc == 0 && (uint64_t)at < size) {
-		ssize_t n = copy_file_range(
-		    from, &at, *out, NULL, size - (uint64_t)at, 0);
-
-		if (n < 0 && (errno == EXDEV || errno == EINVAL)) {
-			n = sendfile(*out, from, &at, size - (uint64_t)at);
-		}
-		if (n < 0) {
-			rc = fail_sys(f, "copy the message");
-		} else if (n == 0) {
-			rc = fail_set(f, FAIL_SYNTAX, "the file has shrunk");
-		}
-	}
-	block_end();
-	return rc;
-}
-
-static void
-hand_on(struct lmtp_session *s, int fd, uint64_t size, uint64_t prefix,
-    bool sealed, struct fail *f)
-{
-	struct content content;
-
-	if (content_map(fd, size, prefix, &content, f) != 0) {
-		receiver_answer(&s->r, trouble_reply(f->kind));
-		return;
-	}
-	if (sealed) {
-		content.fd = -1; /* mapped memory is as good as any */
-	}
-	session_deliver(s, &content);
-	content_unmap(&content);
-}
-
-static void
-do_hand(struct lmtp_session *s, uint64_t size, uint64_t prefix, struct sv id)
-{
-	struct receiver *r = &s->r;
-	int fd = c_take_fd(r->s.c);
-	int copy = -1;
-	bool sealed = fd >= 0 && is_sealed(fd);
-	struct fail f;
-
-	(void)snprintf(r->id, sizeof(r->id), "%.*s", SV_ARG(id));
-	if (r->n_rcpts == 0) {
-		receiver_reply(r, &smtp_bad_sequence);
-	} else if (check_file(fd, size, &f) != 0
-		   || (!sealed && copy_file(fd, size, &copy, &f) != 0)) {
-		LOG(LOG_ERROR, "handover.refused", kv_str("id", r->id),
-		    kv_fail(&f));
-		receiver_answer(r, trouble_reply(f.kind));
-	} else {
-		hand_on(s, sealed ? fd : copy, size, prefix, sealed, &f);
-	}
-	if (fd >= 0) {
-		(void)close(fd);
-	}
-	if (copy >= 0) {
-		(void)close(copy);
-	}
-	receiver_reset(r);
-}
-
 /* ---- the session ---- */
 
 static const struct receiver_ops handover_ops = {
@@ -477,9 +214,10 @@ do_command(struct lmtp_session *s, const struct handover_cmd *cmd)
 		do_session(s, &cmd->session);
 		return NULL;
 	case HANDOVER_AUTH:
-		return do_auth(s, &cmd->auth);
+		return handover_auth(s, &cmd->auth);
 	case HANDOVER_HAND:
-		do_hand(s, cmd->hand.size, cmd->hand.prefix, cmd->hand.id);
+		handover_message(
+		    s, cmd->hand.size, cmd->hand.prefix, cmd->hand.id);
 		return NULL;
 	case HANDOVER_DONE:
 		session_settle(s, cmd->kept);

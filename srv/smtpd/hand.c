@@ -1,13 +1,9 @@
 #include "smtpd/hand.h"
 
-#include <fcntl.h>
 #include <inttypes.h>
-#include <linux/memfd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "base/lock.h"
 #include "base/log.h"
@@ -15,6 +11,7 @@
 #include "net/conn.h"
 #include "net/tls.h"
 #include "proto/handover.h"
+#include "smtpd/hand_priv.h"
 #include "smtpd/session.h"
 
 enum { POOL_MAX = 32 };
@@ -31,7 +28,7 @@ static const struct conn_limits limits = {
     .command_ms = 10 * 60 * 1000,
 };
 
-static const struct smtp_reply away = {
+const struct smtp_reply hand_away = {
     451, "4.3.0", "Cannot do this now; try again later"};
 
 /* ---- connections ---- */
@@ -72,9 +69,8 @@ hand_stop(void)
 	}
 }
 
-/* Something went wrong on it: nothing more can be said there. */
-static void
-drop(struct hand *h)
+void
+hand_drop(struct hand *h)
 {
 	conn_free(&h->c);
 	h->named = false;
@@ -125,9 +121,8 @@ read_reply(struct hand *h, unsigned *code, struct sv *text)
 	return true;
 }
 
-/* The next reply, kept as long as the message in hand. */
-static const struct smtp_reply *
-keep_reply(struct smtp_session *s)
+const struct smtp_reply *
+hand_reply(struct smtp_session *s)
 {
 	struct arena *arena = &s->r.arena;
 	struct smtp_reply *reply;
@@ -242,7 +237,7 @@ ask_once(struct smtp_session *s, const struct question *q)
 		return NULL;
 	}
 	if (mail) {
-		reply = keep_reply(s);
+		reply = hand_reply(s);
 		if (reply == NULL) {
 			return NULL;
 		}
@@ -251,7 +246,7 @@ ask_once(struct smtp_session *s, const struct question *q)
 		refusal = h->mail_refused ? reply : NULL;
 	}
 	if (q->command.len > 0) {
-		reply = keep_reply(s);
+		reply = hand_reply(s);
 	}
 	return refusal != NULL && reply != NULL ? refusal : reply;
 }
@@ -266,7 +261,7 @@ ask(struct smtp_session *s, const struct question *q)
 	/* One from the pool may be of an lmtpd that has ended since. */
 	for (unsigned tries = 0; tries <= POOL_MAX; tries++) {
 		if (take(s) != 0) {
-			return &away;
+			return &hand_away;
 		}
 		bool used = h->used;
 		const struct smtp_reply *reply = ask_once(s, q);
@@ -275,13 +270,13 @@ ask(struct smtp_session *s, const struct question *q)
 			h->used = false;
 			return reply;
 		}
-		drop(h);
+		hand_drop(h);
 		if (!used || s->r.n_rcpts > 0 || s->user != NULL) {
 			break;
 		}
 	}
 	LOG(LOG_ERROR, "handover.broken", kv_hex("session", s->r.s.id));
-	return s->user != NULL ? &sign_in_again : &away;
+	return s->user != NULL ? &sign_in_again : &hand_away;
 }
 
 const struct smtp_reply *
@@ -313,7 +308,7 @@ hand_rcpt(struct smtp_session *s, const struct smtp_rcpt *rcpt)
 
 	/* The connection broke within this message. */
 	if (s->r.n_rcpts > 0 && !s->hand.mailed) {
-		return &away;
+		return &hand_away;
 	}
 	if (s->hand.mail_refused) {
 		return &mail_refused;
@@ -335,139 +330,10 @@ hand_ask(struct smtp_session *s, struct sv line, unsigned *code_out,
 	if (h->c == NULL || c_write(h->c, line) != 0
 	    || c_write(h->c, SV("\r\n")) != 0 || c_flush(h->c) != 0
 	    || !read_reply(h, code_out, text_out)) {
-		drop(h);
+		hand_drop(h);
 		return false;
 	}
 	return true;
-}
-
-/* ---- the message ---- */
-
-static int
-write_memfd(int fd, struct sv text, struct fail *f)
-{
-	const int seals =
-	    F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL;
-
-	while (text.len > 0) {
-		ssize_t n = write(fd, text.p, text.len);
-
-		if (n <= 0) {
-			return fail_sys(f, "write a memfd");
-		}
-		text = sv_from(text, (size_t)n);
-	}
-	if (fcntl(fd, F_ADD_SEALS, seals) != 0) {
-		return fail_sys(f, "seal a memfd");
-	}
-	return 0;
-}
-
-/* A descriptor of the message: sealed, or of the spool file.  *own_out says
- * whether it is to be closed. */
-static int
-message_fd(const struct spool *m, int *fd_out, bool *own_out, struct fail *f)
-{
-	*own_out = spool_in_memory(m);
-	if (!*own_out) {
-		*fd_out = m->fd;
-		return 0;
-	}
-	*fd_out = memfd_create("message", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (*fd_out < 0) {
-		return fail_sys(f, "make a memfd");
-	}
-	if (write_memfd(*fd_out, buf_sv(&m->mem), f) != 0) {
-		(void)close(*fd_out);
-		return -1;
-	}
-	return 0;
-}
-
-/*
- * SMTP has one answer for all recipients.  If some have the message and some
- * may get it later, the client is asked to try again: lmtpd knows the attempt
- * by its key and those who have it do not get it twice.  If some have it and
- * others never will, the same: their recipients are refused by name at the
- * next attempt's RCPT, where the client learns who they are.
- */
-static const struct smtp_reply *
-combine(const struct smtp_reply *const *replies, unsigned n)
-{
-	static const struct smtp_reply some = {451, "4.3.0",
-	    "Not all recipients could be served; try again later"};
-	const struct smtp_reply *temp = NULL, *perm = NULL, *good = NULL;
-
-	for (unsigned i = 0; i < n; i++) {
-		if (replies[i]->code < 300) {
-			good = replies[i];
-		} else if (replies[i]->code < 500) {
-			temp = replies[i];
-		} else {
-			perm = replies[i];
-		}
-	}
-	if (temp != NULL) {
-		return good == NULL && perm == NULL ? temp : &some;
-	}
-	return good != NULL && perm != NULL ? &some
-	       : good != NULL		    ? good
-					    : perm;
-}
-
-static const struct smtp_reply *
-read_answers(struct smtp_session *s)
-{
-	unsigned n = s->r.n_rcpts;
-	const struct smtp_reply **replies =
-	    arena_array(&s->r.arena, n, sizeof(*replies));
-
-	for (unsigned i = 0; i < n; i++) {
-		replies[i] = keep_reply(s);
-		if (replies[i] == NULL) {
-			return NULL;
-		}
-	}
-	return combine(replies, n);
-}
-
-const struct smtp_reply *
-hand_message(struct smtp_session *s)
-{
-	const struct spool *m = &s->r.body;
-	struct hand *h = &s->hand;
-	const struct smtp_reply *reply = NULL;
-	struct buf line = {0};
-	struct fail f;
-	bool own;
-	int fd;
-
-	if (h->c == NULL) {
-		return &away;
-	}
-	if (message_fd(m, &fd, &own, &f) != 0) {
-		LOG(LOG_ERROR, "handover.message", kv_str("id", s->r.id),
-		    kv_fail(&f));
-		/* Whatever it is, it is on our side. */
-		return smtp_reply_for(
-		    f.kind == FAIL_LIMIT ? FAIL_LIMIT : FAIL_TEMP);
-	}
-	handover_hand_write(
-	    spool_size(m), s->r.prefix, sv_cstr(s->r.id), &line);
-	if (c_send_fd(h->c, buf_sv(&line), fd) == 0) {
-		reply = read_answers(s);
-	}
-	buf_deinit(&line);
-	if (own) {
-		(void)close(fd);
-	}
-	h->mailed = false; /* lmtpd has ended the transaction */
-	if (reply == NULL) {
-		LOG(LOG_ERROR, "handover.broken", kv_str("id", s->r.id));
-		drop(h);
-		return &away;
-	}
-	return reply;
 }
 
 void
@@ -480,7 +346,7 @@ hand_done(struct smtp_session *s, bool kept)
 	}
 	handover_done_write(kept, c_out(h->c));
 	if (c_flush(h->c) != 0) {
-		drop(h);
+		hand_drop(h);
 	}
 }
 
@@ -496,7 +362,7 @@ hand_release(struct smtp_session *s)
 		pool_give(h->c);
 		h->c = NULL;
 	}
-	drop(h);
+	hand_drop(h);
 }
 
 void
