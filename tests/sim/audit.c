@@ -94,6 +94,9 @@ audit_msg(struct audit *d, const struct mbox *m, const struct msg *msg)
 	if (!content_of_size(msg->size, &k)) {
 		return; /* said already */
 	}
+	if (d->w->oracle.harmed[k]) {
+		return;
+	}
 	if (msg_open(d->account, msg, &fd, &f) != 0) {
 		violation(&d->w->oracle,
 		    "(5) account %u mailbox %llx UID %u: no file: %s", d->a,
@@ -187,12 +190,6 @@ world_audit(struct world *w)
 
 /* ---- the last checks, when all is quiet ---- */
 
-static void
-finding(void *arg, const char *text)
-{
-	world_say(arg, NULL, "FOUND %s", text);
-}
-
 struct files {
 	struct world *w;
 	uint16_t n[CONTENT_MAX]; /* of each message */
@@ -229,12 +226,69 @@ allow_files(struct world *w, unsigned a)
 	}
 }
 
+struct findings {
+	struct world *w;
+	unsigned lost; /* messages without a whole file */
+};
+
+static void
+finding(void *arg, const char *text)
+{
+	struct findings *found = arg;
+
+	found->lost += strstr(text, "missing or cut") != NULL;
+	world_say(found->w, NULL, "FOUND %s", text);
+}
+
+/* Messages of the view whose file is gone or of another length. */
+static unsigned
+lost_files(struct audit *d)
+{
+	char file[PATH_SIZE];
+	char path[2 * PATH_SIZE];
+	unsigned n = 0;
+
+	for (size_t i = 0; i < view_mboxes(d->view); i++) {
+		const struct mbox *m = view_mbox_at(d->view, i);
+
+		for (uint32_t k = 0; k < m->exists; k++) {
+			const struct msg *msg = mbox_msg(m, k);
+
+			msg_path(msg, file);
+			(void)snprintf(path, sizeof(path),
+			    "accounts/%.2s/%s/%s", world_account(d->a),
+			    world_account(d->a), file);
+			n += simfs_size(d->w->fs, path) != (int64_t)msg->size;
+		}
+	}
+	return n;
+}
+
+/* All that is harmed is found, and nothing else. */
+static void
+repair(struct audit *d)
+{
+	struct world *w = d->w;
+	struct findings found = {.w = w};
+	const struct check_conf conf = {
+	    .repair = true, .octets = true, .report = finding, .arg = &found};
+	struct checked sum = {.findings = 0};
+	unsigned lost = lost_files(d);
+	struct fail f;
+
+	allow_files(w, d->a);
+	oracle_repair(&w->oracle, d->a);
+	if (account_check(d->account, &conf, &sum, &f) != 0) {
+		violation(&w->oracle, "(10) check: %s", f.text);
+	} else if (found.lost != lost) {
+		violation(&w->oracle, "(10) account %u: %u of %u files found",
+		    d->a, found.lost, lost);
+	}
+}
+
 static void
 upkeep(struct world *w, unsigned a)
 {
-	const struct check_conf conf = {
-	    .repair = true, .octets = true, .report = finding, .arg = w};
-	struct checked sum = {.findings = 0};
 	struct audit d;
 	struct fail f;
 
@@ -244,11 +298,7 @@ upkeep(struct world *w, unsigned a)
 	if (audit_open(&d, a)) {
 		w->repaired = w->damaged;
 		if (w->damaged) {
-			allow_files(w, a);
-		}
-		if (w->damaged
-		    && account_check(d.account, &conf, &sum, &f) != 0) {
-			violation(&w->oracle, "(10) check: %s", f.text);
+			repair(&d);
 		}
 		if (account_checkpoint(d.account, &f) != 0) {
 			violation(&w->oracle, "checkpoint: %s", f.text);

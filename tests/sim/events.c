@@ -198,6 +198,37 @@ event_damage(struct world *w)
 }
 
 static void
+maybe_message(void *arg, const char *path, bool is_dir)
+{
+	struct victim *v = arg;
+
+	if (!is_dir && strstr(path, "/box/") != NULL
+	    && strstr(path, "/.name") == NULL
+	    && rng_below(v->rng, ++v->n) == 0) {
+		(void)snprintf(v->path, sizeof(v->path), "%s", path);
+	}
+}
+
+/* The file may have names in both accounts. */
+static void
+event_lose_file(struct world *w)
+{
+	struct victim v = {.rng = &w->rng};
+	bool gone = rng_chance(&w->rng, 500);
+	uint32_t k;
+
+	simfs_walk(w->fs, "accounts", false, maybe_message, &v);
+	if (v.n == 0
+	    || !content_of_size((uint64_t)simfs_size(w->fs, v.path), &k)) {
+		return; /* one that is being written, or was cut already */
+	}
+	world_say(w, NULL, "LOSE %s (%u)", v.path, k);
+	w->damaged = true;
+	w->oracle.harmed[k] = true;
+	(void)simfs_damage(w->fs, v.path, gone ? DAMAGE_GONE : DAMAGE_CUT);
+}
+
+static void
 event_run(struct world *w, enum event e)
 {
 	struct proc *p = some_proc(w);
@@ -255,6 +286,9 @@ event_run(struct world *w, enum event e)
 		world_say(w, NULL, "WRITEBACK FAILS");
 		simfs_writeback_fails(w->fs);
 		w->oracle.sick = true;
+		break;
+	case EVENT_LOSE_FILE:
+		event_lose_file(w);
 		break;
 	case EVENT_COUNT:
 		break;

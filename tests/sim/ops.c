@@ -310,7 +310,7 @@ check_octets(struct proc *p, unsigned a, int fd, const struct msg *m)
 		have += n > 0 ? (size_t)n : 0;
 	}
 	if (simproc_dead(p->sim) || (n < 0 && p->w->refusals != 0)
-	    || !content_of_size(m->size, &k)) {
+	    || !content_of_size(m->size, &k) || p->w->oracle.harmed[k]) {
 		return;
 	}
 	content_octets(k, &want);
@@ -352,6 +352,9 @@ op_read(struct proc *p, unsigned a)
 		return;
 	}
 	u = oracle_uid(o, b, msg->uid);
+	if (o->harmed[u->k]) {
+		return;
+	}
 	if (f.kind != FAIL_ABSENT
 	    || (u->f.state == FACT_THERE && fact_settled(&u->f, clock)
 		&& fact_settled(&b->f, clock))) {

@@ -135,8 +135,10 @@ op_rename(struct proc *p, unsigned a)
 		const struct mbox *first = view_mbox_at(p->view[a], 0);
 
 		inbox = oracle_box_make(o, a, first->id, first->uidvalidity);
+		from = SV("INBOX");
+	} else {
+		from = m->name;
 	}
-	from = inbox != NULL ? SV("INBOX") : m->name;
 	attempt_begin(o, &af->names);
 	names_unsure(af);
 	if (inbox != NULL) {

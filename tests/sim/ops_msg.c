@@ -1,6 +1,7 @@
 /*
  * Operations that add and change messages.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -102,7 +103,9 @@ delivered(struct proc *p, const struct delivery *to, unsigned a, uint32_t k,
 		return;
 	}
 	if (to->rc != 0) {
-		op_failed(p, a, "deliver", &to->fail, 0);
+		/* The file may be harmed before it is linked or named. */
+		op_failed(p, a, "deliver", &to->fail,
+		    w->oracle.harmed[k] ? ALLOW(to->fail.kind) : 0);
 		retry_later(w, k);
 		return;
 	}
@@ -415,6 +418,9 @@ stored(struct proc *p, struct attempt *at, const struct flag_change *c,
 		}
 		check_modified(p, u, at->t[i].uid, c, failed);
 		u->g.since = o->clock;
+		if (p->w->many_keywords) {
+			u->modseq = 0; /* others may come and go */
+		}
 		if (failed || (flags == u->flags && words == u->keywords)) {
 			continue; /* and no new modification sequence */
 		}
@@ -451,13 +457,31 @@ pick_keywords(struct rng *r, struct sv *out, uint32_t *bits)
 	return n;
 }
 
+enum { MORE_KEYWORDS = 8, OTHER_KEYWORDS = 100 };
+
+/* Of so many that a mailbox has no room for all. */
+static unsigned
+more_keywords(struct rng *r, struct sv *out)
+{
+	static char name[OTHER_KEYWORDS][8];
+	unsigned n = (unsigned)rng_below(r, MORE_KEYWORDS + 1);
+
+	for (unsigned i = 0; i < n; i++) {
+		unsigned k = (unsigned)rng_below(r, OTHER_KEYWORDS);
+
+		(void)snprintf(name[k], sizeof(name[k]), "other%u", k);
+		out[i] = sv_cstr(name[k]);
+	}
+	return n;
+}
+
 void
 op_flags(struct proc *p, unsigned a)
 {
 	struct world *w = p->w;
 	struct rng *r = &w->rng;
 	const struct mbox *m = op_mbox(p, a);
-	struct sv words[ORACLE_KEYWORDS];
+	struct sv words[ORACLE_KEYWORDS + MORE_KEYWORDS];
 	uint32_t bits;
 	struct flag_change c = {
 	    .how = (enum flag_how)rng_below(r, 3),
@@ -476,6 +500,9 @@ op_flags(struct proc *p, unsigned a)
 		return;
 	}
 	c.n_keywords = pick_keywords(r, words, &bits);
+	if (w->many_keywords) {
+		c.n_keywords += more_keywords(r, words + c.n_keywords);
+	}
 	c.keywords = words;
 	c.unchanged_since = m->highest_modseq;
 	if (m->exists != 0 && rng_chance(r, 500)) {
@@ -486,7 +513,9 @@ op_flags(struct proc *p, unsigned a)
 	attempt_uids(&w->oracle, &at, a, b, &uids, true);
 	if (account_store(p->account[a], m->id, &uids, &c, &modified, &f)
 	    != 0) {
-		op_failed(p, a, "store", &f, ALLOW(FAIL_ABSENT));
+		op_failed(p, a, "store", &f,
+		    ALLOW(FAIL_ABSENT)
+			| (w->many_keywords ? ALLOW(FAIL_LIMIT) : 0));
 		not_stored(&w->oracle, &at);
 	} else if (!op_counts(p, a, at.epoch)) {
 		not_stored(&w->oracle, &at);
@@ -556,13 +585,17 @@ copied(struct proc *p, struct box_fact *from, unsigned to_account,
 }
 
 static void
-moved(struct oracle *o, struct attempt *at, const struct uidset *done)
+moved(struct oracle *o, struct attempt *at)
 {
 	for (size_t i = 0; i < at->n; i++) {
-		/* Moved, or not there any more when it was its turn. */
-		(void)done;
+		uint32_t k = oracle_uid(o, at->box, at->t[i].uid)->k;
+
+		/* Moved, or not there any more when it was its turn; what has
+		 * no file stays where it is. */
 		(void)touched_end(o, at, i);
-		fact_set(o, touched_fact(o, at, i), FACT_GONE);
+		if (!o->harmed[k]) {
+			fact_set(o, touched_fact(o, at, i), FACT_GONE);
+		}
 	}
 }
 
@@ -658,7 +691,7 @@ op_copy(struct proc *p, unsigned a)
 	} else {
 		copied(p, b, ta, tm->id, &c, clock);
 		if (move) {
-			moved(o, &at, &c.from);
+			moved(o, &at);
 		}
 	}
 	free(more);

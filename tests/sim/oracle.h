@@ -121,7 +121,8 @@ struct oracle {
 	/* A flush has failed: what is shown may be lost, and settles nothing;
 	 * what is acknowledged still holds. */
 	bool sick;
-	bool resumed; /* ... and was mended once */
+	bool resumed;		  /* ... and was mended once */
+	bool harmed[CONTENT_MAX]; /* messages of which a file was, on purpose */
 };
 
 void oracle_init(
@@ -180,6 +181,9 @@ void oracle_hash(struct oracle *o, unsigned account, uint64_t segment,
 /* A mailbox was made: its id was never given before. */
 void oracle_box_id(
     struct oracle *o, unsigned account, uint64_t id, uint64_t what);
+
+/* Messages whose files were harmed are going to be expunged. */
+void oracle_repair(struct oracle *o, unsigned account);
 
 /* What a power loss makes unsure. */
 void oracle_power_loss(struct oracle *o);

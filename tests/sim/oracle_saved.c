@@ -27,6 +27,27 @@ oracle_power_loss(struct oracle *o)
 	}
 }
 
+void
+oracle_repair(struct oracle *o, unsigned account)
+{
+	struct account_fact *a = &o->account[account];
+
+	for (unsigned i = 0; i < a->n_box; i++) {
+		struct box_fact *b = &a->box[i];
+
+		for (uint32_t uid = 0; uid < b->cap; uid++) {
+			struct uid_fact *u = &b->uid[uid];
+
+			if (o->harmed[u->k] && u->f.state == FACT_THERE) {
+				fact_set(o, &u->f, FACT_UNSURE);
+			}
+		}
+	}
+	for (unsigned i = 0; i < a->n_delivery; i++) {
+		a->delivery[i].seen |= o->harmed[a->delivery[i].k];
+	}
+}
+
 struct account_fact *
 oracle_save(struct oracle *o, unsigned account)
 {

@@ -33,6 +33,10 @@ look_counts(struct look *l, const struct mbox *mbox)
 		violation(l->o, "(1) mailbox %llx: counts are wrong",
 		    (unsigned long long)mbox->id);
 	}
+	if (mbox->n_keywords > STORE_KEYWORDS_MAX) {
+		violation(l->o, "(1) mailbox %llx: %u keywords",
+		    (unsigned long long)mbox->id, mbox->n_keywords);
+	}
 	l->octets += octets;
 	l->messages += mbox->exists;
 }

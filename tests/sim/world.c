@@ -379,7 +379,7 @@ draw_weights(struct world *w)
 {
 	static const unsigned op_base[OP_COUNT] = {
 	    30, 24, 8, 16, 10, 10, 6, 4, 2, 3, 2, 2, 8, 6, 4, 3, 3};
-	static const unsigned event_base[EVENT_COUNT] = {
+	static const unsigned event_base[EVENT_LOSE_FILE] = {
 	    20, 4, 6, 6, 8, 5, 4, 3, 10, 2, 4, 3, 1, 1, 1};
 
 	for (unsigned i = 0; i < OP_COUNT; i++) {
@@ -389,7 +389,7 @@ draw_weights(struct world *w)
 	}
 	w->weight[OP_REFRESH] += 4;
 	w->weight[OP_DELIVER] += 4;
-	for (unsigned i = 0; i < EVENT_COUNT; i++) {
+	for (unsigned i = 0; i < EVENT_LOSE_FILE; i++) {
 		w->event_weight[i] =
 		    event_base[i] * (unsigned)rng_below(&w->rng, 4);
 	}
@@ -480,6 +480,19 @@ draw_clocks(struct world *w)
 	    w->event_weight[EVENT_RESTORE] == 0 && rng_chance(&w->rng, 400)
 		? 10 * DAY_MS
 		: DAY_MS / 6;
+}
+
+/* What few runs have; with chance of its own, so that the others go on as
+ * they do without it. */
+static void
+draw_rare(struct world *w)
+{
+	struct rng r = {.state = w->conf.seed ^ 0x72617265};
+
+	if (rng_chance(&r, 60)) {
+		w->event_weight[EVENT_LOSE_FILE] = 6;
+	}
+	w->many_keywords = rng_chance(&r, 60);
 }
 
 static void
@@ -611,6 +624,7 @@ world_run(const struct world_conf *conf, char failure[400])
 	draw_weights(w);
 	draw_focus(w);
 	draw_clocks(w);
+	draw_rare(w);
 	make_volume(w);
 	make_conf(w);
 	make_accounts(w);

@@ -56,6 +56,7 @@ enum event {
 	EVENT_DAMAGE,	       /* of one file, once */
 	EVENT_FLUSH_FAILS,     /* the next one of anybody's */
 	EVENT_WRITEBACK_FAILS, /* the kernel's own */
+	EVENT_LOSE_FILE,       /* a message's, or a part of it */
 	EVENT_COUNT,
 };
 
@@ -123,6 +124,7 @@ struct world {
 	unsigned power_at;    /* the step at which it goes; 0: not planned */
 	uint64_t skew_max;    /* ms by which clocks of processes differ */
 	unsigned refusals;    /* of 1000 calls: no memory, or no handle */
+	bool many_keywords;   /* more than a mailbox may have */
 	bool strict;	      /* no call may fail but for a reason of its own */
 	bool full;	      /* the disk, now */
 	unsigned fulls;	      /* how often that changed */
