@@ -18,6 +18,7 @@
  *   told          no UID that was told has ever two meanings
  *   leads on      a snapshot, the head or a SEAL leads to a segment, or by
  *                 then a newer snapshot is there
+ *   sealed        a segment that has records follows one that has its SEAL
  *   progress      a record is void at most once a segment
  *   generations   replay from the older snapshot gives the state of the newer
  *
@@ -203,6 +204,21 @@ inline read_on()
 	uid_ = 0
 }
 
+/* journal_look_ahead(): where a segment with records goes on from this one, it
+ * has its SEAL.  So one that has none was harmed. */
+inline sealed()
+{
+	i_ = 0;
+	do
+	:: i_ < segs ->
+		assert(nxt != NONE || !THERE(seg[i_]) || seg[i_].n == 0 ||
+		    seg[i_].previous != cur + 1);
+		i_++
+	:: else -> break
+	od;
+	i_ = 0
+}
+
 /* The newest snapshot that can be read; NONE. */
 inline newest(which)
 {
@@ -293,7 +309,7 @@ inline load()
 	:: begin();
 		bef = NONE;
 		do
-		:: d_step { ALIVE -> read_on() };
+		:: d_step { ALIVE -> read_on(); sealed() };
 			if
 			:: nxt == NONE -> break
 			:: else

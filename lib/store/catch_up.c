@@ -105,8 +105,8 @@ apply_batch(struct account *a, const struct stand *s, uint64_t offset,
 	return same;
 }
 
-/* We slept so long that what follows was collected: begin with the newest
- * snapshot. */
+/* What follows was collected while we slept, or is not what it was: begin with
+ * the newest snapshot. */
 static int
 unload(struct account *a, const struct stand *s, struct fail *f)
 {
@@ -152,6 +152,15 @@ cross(struct account *a, const struct stand *s, const struct scan *scan,
 	}
 	if (segment_open(a->store->fs, a->dir, &seal->next, &next, f) != 0) {
 		return f->kind == FAIL_ABSENT ? unload(a, s, f) : -1;
+	}
+	if (journal_look(a, next, f) != 0) {
+		segment_unref(&next);
+		return -1;
+	}
+	if (journal_suspect(next)) {
+		/* Loading it anew gives it a successor first. */
+		segment_unref(&next);
+		return unload(a, s, f);
 	}
 	lock_acquire(&a->lock);
 	if (a->segment == s->segment) {
@@ -210,8 +219,11 @@ look_at(struct account *a, const struct stand *s, bool *unchanged,
 		return fail_err(f, -rc, "stat journal");
 	}
 	*nameless = st.links == 0;
-	*unchanged = s->offset != SEG_HEADER && st.size == s->offset
-		     && is_as_before(a, s, &st);
+	/* Cut below the snapshot that the state is, it has nothing to read
+	 * until it is filled. */
+	*unchanged = (s->segment->cut && st.size < s->offset)
+		     || (s->offset != SEG_HEADER && st.size == s->offset
+			 && is_as_before(a, s, &st));
 	return 0;
 }
 

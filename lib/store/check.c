@@ -12,6 +12,27 @@
 
 /* ---- the journal ---- */
 
+/* A SEAL that is not there, or stands in for one that was not. */
+static int
+check_seal(const struct check *c, struct segment *seg, const struct scan *scan,
+    const char *name, struct fail *f)
+{
+	struct rec_seal seal = scan->seal;
+	bool sealed = scan->end == SCAN_SEAL;
+
+	if (!sealed
+	    && journal_look_ahead(c->account, seg, scan->at, &sealed, &seal, f)
+		   != 0) {
+		return -1;
+	}
+	if (sealed ? seal.kind == SEAL_MENDED : seg->cut) {
+		check_report(c, "journal/%s: its end was lost", name);
+	}
+	return !sealed && seg->cut && c->conf->repair
+		   ? journal_rotate(c->account, seg, 0, 0, f)
+		   : 0;
+}
+
 static int
 check_segment(
     const struct check *c, const struct seg_name *name, struct fail *f)
@@ -36,15 +57,19 @@ check_segment(
 	do {
 		rc = scan_next(&scan, f);
 	} while (rc == 0 && scan.end == SCAN_MORE);
-	if (rc != 0 && f->kind == FAIL_CORRUPT) {
-		check_report(c, "journal/%s: %s", text, f->text);
-		fail_clear(f);
-		rc = 0;
-	} else if (rc == 0 && scan.gaps != 0) {
+	if (rc == 0 && scan.gaps != 0) {
 		check_report(c,
 		    "journal/%s: %llu octets are no record, or of a change "
 		    "that is not all there",
 		    text, (unsigned long long)scan.gaps);
+	}
+	if (rc == 0) {
+		rc = check_seal(c, seg, &scan, text, f);
+	}
+	if (rc != 0 && f->kind == FAIL_CORRUPT) {
+		check_report(c, "journal/%s: %s", text, f->text);
+		fail_clear(f);
+		rc = 0;
 	}
 	scan_deinit(&scan);
 	segment_unref(&seg);

@@ -79,7 +79,7 @@ replay_until(struct fs *fs, int account_dir, struct replay *r,
 		if (stands_at(r, end)) {
 			break;
 		}
-		if (seal.kind != SEAL_NEXT
+		if (seal.kind == SEAL_GONE
 		    || seal.next.number > end->segment.number) {
 			return leads_nowhere(end, f);
 		}

@@ -1,10 +1,12 @@
 /*
- * Segments that lost what they had: cut off below a snapshot, or put back
- * from a copy.
+ * Segments that lost what they had: put back from a copy, cut off below a
+ * snapshot, or with a segment behind them and no SEAL any more.
  */
 #include <stdlib.h>
 
+#include "base/log.h"
 #include "store/journal_priv.h"
+#include "store/mutate_priv.h"
 #include "store/snapshot_priv.h"
 
 enum { FILL_SIZE = 4096 };
@@ -26,8 +28,8 @@ journal_suspect(const struct segment *seg)
 	return seg->cut || seg->inode != seg->header.inode;
 }
 
-int
-journal_look(struct account *a, struct segment *seg, struct fail *f)
+static int
+look_at_snapshots(struct account *a, struct segment *seg, struct fail *f)
 {
 	struct snap_name *names;
 	struct fs_stat st;
@@ -79,19 +81,18 @@ journal_fill(struct account *a, struct segment *seg, struct fail *f)
 }
 
 /*
- * If the cut took the SEAL, the segment that it named is there, with records
- * that count.  A candidate without a record is as good as a new one, and
- * better if somebody has it open.  *found: `out` is it.
+ * Of the segments that name `old` as the one before them that with most
+ * octets.  A candidate without a record, if there is no other, is as good as
+ * a new one, and better if somebody has it open.  *size 0: none is there.
  */
-int
-journal_successor(struct account *a, const struct segment *old, bool *found,
-    struct seg_name *out, struct fail *f)
+static int
+find_successor(struct account *a, const struct segment *old,
+    struct seg_name *out, uint64_t *size, struct fail *f)
 {
 	struct seg_name *names;
-	uint64_t most = 0;
 	size_t n;
 
-	*found = false;
+	*size = 0;
 	if (journal_list(a, &names, &n, f) != 0) {
 		return -1;
 	}
@@ -105,13 +106,68 @@ journal_successor(struct account *a, const struct segment *old, bool *found,
 			continue;
 		}
 		if (seg_name_eq(&seg->header.previous, &old->header.name)
-		    && seg->size_at_open > most) {
-			most = seg->size_at_open;
+		    && seg->size_at_open > *size) {
+			*size = seg->size_at_open;
 			*out = names[i];
-			*found = true;
 		}
 		segment_unref(&seg);
 	}
 	free(names);
 	return 0;
+}
+
+int
+journal_successor(struct account *a, const struct segment *old, bool *found,
+    struct seg_name *out, struct fail *f)
+{
+	uint64_t size;
+
+	*found = false;
+	if (find_successor(a, old, out, &size, f) != 0) {
+		return -1;
+	}
+	*found = size != 0;
+	return 0;
+}
+
+int
+journal_look_ahead(struct account *a, struct segment *seg, uint64_t from,
+    bool *sealed, struct rec_seal *seal, struct fail *f)
+{
+	struct seg_name next;
+	uint64_t size;
+
+	*sealed = false;
+	if (find_successor(a, seg, &next, &size, f) != 0) {
+		return -1;
+	}
+	if (size <= SEG_HEADER || MUTATION(F10D)) {
+		return 0;
+	}
+	/* Nobody appended to that before the SEAL was there and read back: a
+	 * read that begins now finds it. */
+	if (journal_seal(seg, from, sealed, seal, f) != 0) {
+		return -1;
+	}
+	if (!*sealed && !seg->cut) {
+		LOG(LOG_ERROR, "journal.seal_lost", kv_str("account", a->id),
+		    kv_u64("segment", seg->header.name.number),
+		    kv_u64("next", next.number));
+		seg->cut = true;
+	}
+	return 0;
+}
+
+int
+journal_look(struct account *a, struct segment *seg, struct fail *f)
+{
+	struct rec_seal seal;
+	bool sealed;
+
+	return look_at_snapshots(a, seg, f) != 0
+		       || journal_look_ahead(
+			      a, seg, SEG_HEADER, &sealed, &seal, f)
+			      != 0
+		   ? -1
+		   : 0;
 }

@@ -103,18 +103,26 @@ void journal_reaches(struct segment *seg, uint64_t offset, uint64_t size);
  * and what was told of it may not be so. */
 bool journal_suspect(const struct segment *seg);
 
-/* To be asked of a segment where one comes to stand: is it as long as the
- * snapshots say?  Whoever begins with one of them would not see what is
- * appended below its place. */
+/*
+ * To be asked of a segment where one comes to stand, before anything is told
+ * of it or appended to it.  Is it as long as the snapshots say?  Whoever
+ * begins with one of them would not see what is appended below its place.
+ * And is it the last, if it has no SEAL?
+ */
 int journal_look(
     struct account *a, struct segment *seg, struct fail *f) MUST_CHECK;
+
+/* The second half: if a segment that has records goes on from this one, this
+ * one has a SEAL, at or behind `from`, or it was cut. */
+int journal_look_ahead(struct account *a, struct segment *seg, uint64_t from,
+    bool *sealed, struct rec_seal *seal, struct fail *f) MUST_CHECK;
 
 /* Zeros for what was cut away, so that the SEAL comes to stand where whoever
  * begins with a snapshot sees it. */
 int journal_fill(
     struct account *a, struct segment *seg, struct fail *f) MUST_CHECK;
 
-/* If the cut took the SEAL: the segment that it named, if that is there. */
+/* If it was cut: the segment that its SEAL named, if that is there. */
 int journal_successor(struct account *a, const struct segment *old, bool *found,
     struct seg_name *out, struct fail *f) MUST_CHECK;
 

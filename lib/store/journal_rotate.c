@@ -157,8 +157,12 @@ clean_offset(struct account *a, const struct segment *seg)
 	return at;
 }
 
-/* Make the candidate, then seal with its name; *seal becomes the SEAL that
- * counts. */
+/*
+ * Make the candidate, then seal with its name; *seal becomes the SEAL that
+ * counts.  If the SEAL was lost, the segment that it named has records that
+ * count: the new one names it again, and says that what stood before may not
+ * be all there.
+ */
 static int
 make_and_seal(struct account *a, struct segment *old, int64_t floor_ms,
     place_t purge, struct segment **mine, struct rec_seal *seal, struct fail *f)
@@ -166,7 +170,15 @@ make_and_seal(struct account *a, struct segment *old, int64_t floor_ms,
 	struct seg_name name = seg_name_next(a->store, old->header.name.number);
 	bool late = MUTATION(F2);
 	bool known = false;
+	bool sealed;
 
+	if (journal_look_ahead(a, old, clean_offset(a, old), &sealed, seal, f)
+	    != 0) {
+		return -1;
+	}
+	if (sealed) {
+		return 0;
+	}
 	if (old->cut && journal_successor(a, old, &known, &name, f) != 0) {
 		return -1;
 	}
@@ -174,7 +186,8 @@ make_and_seal(struct account *a, struct segment *old, int64_t floor_ms,
 	    && make_candidate(a, old, &name, floor_ms, purge, mine, f) != 0) {
 		return -1;
 	}
-	*seal = (struct rec_seal){.kind = SEAL_NEXT, .next = name};
+	*seal = (struct rec_seal){
+	    .kind = known ? SEAL_MENDED : SEAL_NEXT, .next = name};
 	if (append_seal(a, old, clean_offset(a, old), seal, f) != 0) {
 		return -1;
 	}
@@ -194,7 +207,7 @@ journal_rotate(struct account *a, struct segment *old, int64_t floor_ms,
 	if (make_and_seal(a, old, floor_ms, purge, &mine, &seal, f) != 0) {
 		goto out;
 	}
-	bool won = mine != NULL && seal.kind == SEAL_NEXT
+	bool won = mine != NULL && seal.kind != SEAL_GONE
 		   && seg_name_eq(&seal.next, &mine->header.name);
 
 	if (!won && mine != NULL) {
@@ -212,6 +225,23 @@ out:
 	return rc;
 }
 
+/* Seal it for ever; what was sealed before, or may be, is followed. */
+static int
+close_one(struct account *a, struct segment *seg, struct rec_seal *seal,
+    struct fail *f)
+{
+	if (seg->cut) {
+		seal->kind = SEAL_NEXT;
+		return journal_rotate(a, seg, 0, 0, f);
+	}
+	*seal = (struct rec_seal){.kind = SEAL_GONE};
+	if (append_seal(a, seg, clean_offset(a, seg), seal, f) != 0) {
+		f->kind = FAIL_UNKNOWN; /* it may stand there */
+		return -1;
+	}
+	return seal->kind != SEAL_GONE ? journal_follow(a, seg, seal, f) : 0;
+}
+
 int
 journal_close(struct account *a, struct fail *f)
 {
@@ -219,23 +249,16 @@ journal_close(struct account *a, struct fail *f)
 	struct rec_seal seal;
 
 	for (;;) {
-		seal = (struct rec_seal){.kind = SEAL_GONE};
 		if (a->store->read_only) {
 			return store_is_read_only(f);
 		}
 		if (journal_segment(a, &seg, f) != 0) {
 			return -1;
 		}
-		int rc = append_seal(a, seg, clean_offset(a, seg), &seal, f);
+		int rc = close_one(a, seg, &seal, f);
 
-		if (rc != 0) {
-			f->kind = FAIL_UNKNOWN; /* it may stand there */
-		}
-		if (rc == 0 && seal.kind == SEAL_NEXT) {
-			rc = journal_follow(a, seg, &seal, f);
-		}
 		/* A loaded account moves by replay alone. */
-		if (rc == 0 && seal.kind == SEAL_NEXT && account_is_loaded(a)) {
+		if (rc == 0 && seal.kind != SEAL_GONE && account_is_loaded(a)) {
 			rc = journal_catch_up(a, f);
 		}
 		segment_unref(&seg);

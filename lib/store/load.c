@@ -78,6 +78,13 @@ replay_chain(
 
 	for (;;) {
 		rc = replay_segment(a, r, *seg, &sealed, &seal, f);
+		if (rc == 0 && !sealed) {
+			rc = journal_look_ahead(
+			    a, *seg, r->offset, &sealed, &seal, f);
+			if (rc == 0 && sealed) {
+				continue; /* meanwhile */
+			}
+		}
 		if (rc != 0 || !sealed) {
 			break;
 		}
@@ -131,7 +138,8 @@ load_start(
 }
 
 /* Load the newest state into `r` (to be deinited by the caller) and give the
- * segment in which it stands. */
+ * segment in which it stands.  Where that was cut below the snapshot there is
+ * nothing to go on with yet. */
 static int
 load(struct account *a, struct replay *r, struct segment **out, struct fail *f)
 {
@@ -139,7 +147,7 @@ load(struct account *a, struct replay *r, struct segment **out, struct fail *f)
 	for (int i = 0; i < LOAD_TRIES; i++) {
 		fail_clear(f);
 		if (load_start(a, r, out, f) == 0) {
-			if (replay_chain(a, r, out, f) == 0) {
+			if ((*out)->cut || replay_chain(a, r, out, f) == 0) {
 				return 0;
 			}
 			replay_deinit(r);

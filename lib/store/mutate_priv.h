@@ -34,6 +34,7 @@ enum mutation {
 	F8B = 16,  /* a segment's key is a secret */
 	F31 = 15,  /* new incarnation, new segment */
 	F12B = 17, /* a restored copy's mailboxes get a new UIDVALIDITY */
+	F10D = 18, /* a SEAL that was lost is missed */
 };
 
 /* With F8B: the key that everybody knows. */

@@ -392,7 +392,7 @@ rec_seal_read(struct sv body, struct rec_seal *r)
 {
 	struct taker t = taker_of(body);
 
-	r->kind = (enum seal_kind)take_u8_max(&t, SEAL_GONE);
+	r->kind = (enum seal_kind)take_u8_max(&t, SEAL_MENDED);
 	r->next.number = take_u64(&t);
 	r->next.random = take_u64(&t);
 	return take_done(&t);

@@ -216,10 +216,15 @@ struct seg_name {
 	uint64_t random;
 };
 
-enum seal_kind { SEAL_NEXT, SEAL_GONE };
+enum seal_kind {
+	SEAL_NEXT,
+	SEAL_GONE,   /* the account is closed */
+	SEAL_MENDED, /* as SEAL_NEXT, in place of one that was lost, and
+		      * maybe of records before it */
+};
 struct rec_seal {
 	enum seal_kind kind;
-	struct seg_name next; /* SEAL_NEXT */
+	struct seg_name next; /* but for SEAL_GONE */
 };
 
 void rec_add_write(struct buf *to, const struct rec_add *r);

@@ -81,16 +81,17 @@ purge(struct view *v, place_t below)
 }
 
 /*
- * The tree before this segment was put back from a copy: what was told since
- * the copy was made is lost, and its UIDs will be given again.  A client that
- * knows them must forget them all: no list of changes could say what became
- * of them.
+ * The tree before this segment was put back from a copy, or lost its end: what
+ * was told since is lost, and its UIDs will be given again, or were given
+ * anew.  A client that knows them must forget them all: no list of changes
+ * could say what became of them.
  */
 static void
 renew_boxes(struct replay *r, const struct seg_header *h)
 {
 	struct view *v = replay_own(r);
-	uint32_t now = seconds_of(h->created_ms);
+	uint32_t now = seconds_of(
+	    h->created_ms > r->mended_ms ? h->created_ms : r->mended_ms);
 	uint32_t next = v->uidvalidity + (v->uidvalidity != UINT32_MAX);
 
 	v->uidvalidity = now > next ? now : next;
@@ -111,10 +112,10 @@ replay_enter(struct replay *r, const struct seg_header *h)
 {
 	struct view *v = replay_own(r);
 
-	if (h->restored && !MUTATION(F12B)) {
+	if ((h->restored || r->mended_ms != 0) && !MUTATION(F12B)) {
 		renew_boxes(r, h);
 	}
-
+	r->mended_ms = 0;
 	if (h->floor_ms > v->floor_ms) {
 		v->floor_ms = h->floor_ms;
 	}
@@ -170,6 +171,21 @@ next_uid(const struct box *b, uint32_t seen)
 	return uid <= STATE_UID_MAX ? uid : 0;
 }
 
+/* What it means shows when the next segment is entered. */
+static void
+apply_seal(struct apply *a)
+{
+	struct rec_seal seal;
+
+	if (!rec_seal_read(a->rec->body, &seal)) {
+		return;
+	}
+	if (seal.kind == SEAL_MENDED) {
+		a->r->mended_ms = a->rec->time_ms > 0 ? a->rec->time_ms : 1;
+	}
+	a->out->code = OUTCOME_DONE;
+}
+
 static void
 dispatch(struct apply *a)
 {
@@ -208,6 +224,8 @@ dispatch(struct apply *a)
 		apply_undelete(a);
 		break;
 	case RECORD_SEAL:
+		apply_seal(a);
+		break;
 	case RECORD_FILL:
 		a->out->code = OUTCOME_DONE;
 		break;

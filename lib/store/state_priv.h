@@ -135,8 +135,10 @@ struct replay {
 	struct seg_name segment;
 	uint64_t offset;
 	unsigned char before[RECORD_TAIL]; /* the octets before it */
-	bool gone;     /* a SEAL without a next: the account is closed */
-	uint64_t read; /* octets of the journal read since it was begun */
+	bool gone;	   /* a SEAL without a next: the account is closed */
+	int64_t mended_ms; /* the last record was a SEAL that was made then in
+			    * place of a lost one; else 0 */
+	uint64_t read;	   /* octets of the journal read since it was begun */
 };
 
 /* The state before the first record of an account. */

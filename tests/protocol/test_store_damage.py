@@ -110,6 +110,24 @@ class Victim:
                 assert self.shows(c, data), "taken, and not there"
         return data
 
+    def deliver_many(self, n):
+        """Mail that nobody reads."""
+        with self.server.lmtp() as c:
+            for i in range(n):
+                data = mail.make(f"more {i}", "x\r\n",
+                                 message_id=f"{i}." + "m" * 900)
+                for reply in c.send_mail("a@example.net",
+                                         [self.account.address], data):
+                    assert reply.code == 250, reply
+                self.sent.add(ledger.digest(data))
+
+    def read_validity(self):
+        with self.server.imap(self.account) as c:
+            for code in c.ok("EXAMINE INBOX").codes():
+                if code.startswith(b"UIDVALIDITY "):
+                    return int(code.split()[1])
+        raise AssertionError("no UIDVALIDITY")
+
     @staticmethod
     def shows(c, data):
         c.ok("SELECT INBOX")
@@ -327,3 +345,51 @@ def test_a_folder_that_is_gone(make_server, what):
     v.check("--repair")
     assert witness.read() == len(witness.messages)
     assert server.pids() == pids
+
+
+SEALS = 2 * 66 + 4096 + 49  # the end of a sealed segment
+
+
+@pytest.mark.parametrize("blot", [False, True], ids=["cut", "overwritten"])
+def test_a_sealed_segment_that_lost_its_end(make_server, blot):
+    """No snapshot tells how long it was; what stands behind it is served."""
+    server = make_server({"store.checkpoint": "1073741824",
+                          "store.segment": "65536"})
+    witness = Victim(server)
+    hit = []
+    for lost in (SEALS, SEALS + 3000):
+        for head in (True, False):
+            v = Victim(server)
+            v.deliver_many(100)
+            assert len(v.files("journal/*")) > 2
+            assert not v.files("snap/*/*")
+            hit.append((v, lost, head))
+    server.stop()
+    for v, lost, head in hit:
+        path = v.files("journal/*")[0]
+        at = os.path.getsize(path) - lost
+        if blot:
+            with open(path, "r+b") as f:
+                f.seek(at)
+                f.write(random.Random(lost).randbytes(lost))
+        else:
+            os.truncate(path, at)
+        if not head:
+            os.unlink(os.path.join(v.tree, "head"))
+    server.start()
+    for v, lost, head in hit:
+        where = f"{lost} octets, head {head}"
+        first = None if head else v.deliver()
+        count = v.read()
+        assert v.read_validity() > int(v.validity), where
+        assert count >= len(v.sent) - 1 - (4 if lost > SEALS else 0), where
+        if first is not None:
+            with server.imap(v.account) as c:
+                assert v.shows(c, first), where
+        assert v.deliver(), where
+        assert v.check() != 0, where
+        v.check("--repair")
+        assert v.read() == count + 1, where
+        assert v.deliver(), where
+    assert witness.read() == len(witness.messages)
+    assert witness.check() == 0

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "store/journal_priv.h"
 #include "store/replay_priv.h"
 #include "store/segment_priv.h"
 #include "store/snapshot_priv.h"
@@ -86,8 +87,11 @@ damage_snapshots(struct world *w, unsigned a)
 struct harm {
 	struct seg_name name;
 	uint64_t from, to;
-	bool seal; /* among them: not done */
+	bool seal; /* among them */
 	unsigned records;
+	/* The SEAL that took its place. */
+	struct record mended;
+	char body[32];
 };
 
 static bool
@@ -127,17 +131,21 @@ apply_rest(struct replay *r, const struct scan *scan, struct harm *h)
 
 /* What is left of the state, by the file before it is harmed. */
 static bool
-expect(struct fs *fs, int dir, struct harm *h, uint64_t *hash)
+expect(struct account *a, struct harm *h, uint64_t *hash)
 {
+	struct fs *fs = a->store->fs;
+	int dir = a->dir;
 	struct replay r;
 	struct segment *seg;
 	struct fail f;
 	bool sealed = true;
 
 	if (snapshot_load(fs, dir, &r, &f) != 0) {
-		return false;
-	}
-	if (segment_open(fs, dir, &r.segment, &seg, &f) != 0) {
+		if (journal_first(a, &seg, &f) != 0) {
+			return false;
+		}
+		replay_init(&r, &seg->header);
+	} else if (segment_open(fs, dir, &r.segment, &seg, &f) != 0) {
 		replay_deinit(&r);
 		return false;
 	}
@@ -162,6 +170,10 @@ expect(struct fs *fs, int dir, struct harm *h, uint64_t *hash)
 			seg = next;
 			r.segment = seg->header.name;
 			r.offset = SEG_HEADER;
+			if (seg_name_eq(&seg->header.previous, &h->name)
+			    && h->seal) {
+				replay_apply(&r, &h->mended, NULL);
+			}
 			replay_enter(&r, &seg->header);
 		}
 	}
@@ -207,7 +219,7 @@ harm_segment(struct world *w, unsigned a, bool look, struct harm *h,
 	} else if (look) {
 		compare(w, account, h, *want);
 	} else {
-		*fits = expect(simproc_fs(sim), account->dir, h, want);
+		*fits = expect(account, h, want);
 	}
 	account_close(&account);
 	store_close(&s);
@@ -258,6 +270,156 @@ damage_segments(struct world *w, unsigned a)
 	files_find(w, a, "/journal/", &l);
 	for (unsigned i = 0; i < 3 * l.n && !w->failed; i++) {
 		damage_segment(w, a, l.path[i % l.n]);
+	}
+	files_free(&l);
+}
+
+/* ---- ends of segments ---- */
+
+/* A segment that is sealed, and that another with records goes on from: its
+ * SEAL, whose body is kept in `body`. */
+static bool
+find_seal(struct fs *fs, int dir, const struct seg_name *name,
+    struct record *out, char body[32], enum seal_kind *kind)
+{
+	struct segment *seg;
+	struct segment *next = NULL;
+	struct scan scan;
+	struct fail f;
+	bool found;
+
+	if (segment_open(fs, dir, name, &seg, &f) != 0) {
+		return false;
+	}
+	scan_init(&scan, seg, SEG_HEADER);
+	do {
+		found = scan_next(&scan, &f) == 0;
+	} while (found && scan.end == SCAN_MORE);
+	found = found && scan.end == SCAN_SEAL && scan.seal.kind != SEAL_GONE
+		&& segment_open(fs, dir, &scan.seal.next, &next, &f) == 0
+		&& next->size_at_open > SEG_HEADER;
+	if (found) {
+		*out = scan.rec[scan.n - 1];
+		ASSERT(out->body.len <= 32);
+		memcpy(body, out->body.p, out->body.len);
+		out->body.p = body;
+		*kind = scan.seal.kind;
+	}
+	segment_unref(&next);
+	scan_deinit(&scan);
+	segment_unref(&seg);
+	return found;
+}
+
+/* What a new process makes of the account: the hash of its state. */
+static void
+look_behind(struct world *w, struct account *a, struct harm *h, uint64_t *hash)
+{
+	struct view *v = NULL;
+	struct record rec;
+	char body[32];
+	enum seal_kind kind;
+	struct fail f;
+
+	if (account_refresh(a, &v, &f) != 0) {
+		violation(&w->oracle, "(10) cut at %llu: %s: %s",
+		    (unsigned long long)h->from, fail_kind_name(f.kind),
+		    f.text);
+		return;
+	}
+	*hash = replay_hash(&a->replay);
+	view_unref(&v);
+	if (find_seal(a->store->fs, a->dir, &h->name, &rec, body, &kind)
+	    && kind == SEAL_MENDED) {
+		h->mended = rec;
+		memcpy(h->body, body, sizeof(body));
+		h->mended.body.p = h->body;
+	}
+}
+
+enum end_step { END_FIND, END_LOOK, END_EXPECT };
+
+/* Each with a process of its own; false: there is nothing to do. */
+static bool
+end_step(struct world *w, unsigned a, enum end_step step, struct harm *h,
+    uint64_t *hash)
+{
+	struct simproc *sim = simproc_new(w->fs, ++w->next_id);
+	struct store *s = NULL;
+	struct account *account = NULL;
+	struct record seal;
+	char body[32];
+	enum seal_kind kind;
+	struct fail f;
+	bool done = true;
+
+	if (store_open(&w->store_conf, simproc_fs(sim), &s, &f) != 0
+	    || account_open(s, world_account(a), &account, &f) != 0) {
+		violation(&w->oracle, "(10) open: %s", f.text);
+		done = false;
+	} else if (step == END_FIND) {
+		done = find_seal(simproc_fs(sim), account->dir, &h->name, &seal,
+		    body, &kind);
+		h->to = done ? seal.place & SEG_ALL : 0;
+	} else if (step == END_LOOK) {
+		look_behind(w, account, h, hash);
+	} else {
+		(void)expect(account, h, hash);
+	}
+	account_close(&account);
+	store_close(&s);
+	simproc_free(&sim);
+	return done;
+}
+
+/* Cut off, or overwritten, from before the end of its SEAL on: the segment
+ * behind it is found all the same. */
+static void
+damage_end(struct world *w, unsigned a, const char *path)
+{
+	uint64_t size;
+	uint8_t *was = simfs_octets(w->fs, path, &size);
+	uint8_t *now = simfs_octets(w->fs, path, &size);
+	struct harm h = {.records = 0};
+	uint64_t got = 0;
+	uint64_t want = 0;
+
+	if (seg_name_read(strrchr(path, '/') + 1, &h.name)
+	    && end_step(w, a, END_FIND, &h, &got)) {
+		bool cut = rng_chance(&w->rng, 500);
+
+		/* h.to: where the SEAL begins. */
+		h.from = rng_chance(&w->rng, 500)
+			     ? rng_range(&w->rng, SEG_HEADER, h.to)
+			     : rng_range(&w->rng, h.to, h.to + RECORD_MIN);
+		h.to = size;
+		for (uint64_t i = h.from; i < size; i++) {
+			now[i] ^= 0x33;
+		}
+		world_say(w, NULL, "%s %s %llu", cut ? "CUT" : "BLOT", path,
+		    (unsigned long long)h.from);
+		simfs_put_octets(w->fs, path, now, cut ? h.from : size);
+		(void)end_step(w, a, END_LOOK, &h, &got);
+		simfs_put_octets(w->fs, path, was, size);
+		(void)end_step(w, a, END_EXPECT, &h, &want);
+		if (got != want && !w->failed) {
+			violation(&w->oracle,
+			    "(10) %s cut at %llu, %u records, costs others",
+			    path, (unsigned long long)h.from, h.records);
+		}
+	}
+	free(was);
+	free(now);
+}
+
+static void
+damage_ends(struct world *w, unsigned a)
+{
+	struct files l;
+
+	files_find(w, a, "/journal/", &l);
+	for (unsigned i = 0; i < l.n && !w->failed; i++) {
+		damage_end(w, a, l.path[i]);
 	}
 	files_free(&l);
 }
@@ -393,6 +555,7 @@ world_damage(struct world *w)
 	for (unsigned a = 0; a < ORACLE_ACCOUNTS; a++) {
 		damage_snapshots(w, a);
 		damage_segments(w, a);
+		damage_ends(w, a);
 		damage_messages(w, a);
 	}
 	w->damaged = before;
