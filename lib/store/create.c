@@ -66,7 +66,7 @@ make_first_segment(struct store *s, int dir, struct fail *f)
 
 	segment_unref(&seg);
 	if (rc != 0) {
-		return store_flush_failed(s, -rc, "new account", f);
+		return store_flush_new_failed(s, -rc, "new account", f);
 	}
 	head_create(s->fs, dir, &h.name);
 	return 0;

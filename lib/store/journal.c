@@ -1,7 +1,5 @@
 #include "store/journal_priv.h"
 
-#include <errno.h>
-
 #include "store/account_priv.h"
 #include "store/head_priv.h"
 #include "store/mutate_priv.h"
@@ -155,9 +153,7 @@ journal_flush(
 	vouch(a->store, seg);
 	rc = fs_datasync(a->store->fs, seg->fd);
 	if (rc != 0) {
-		if (rc != -ENOSPC && rc != -EDQUOT) {
-			seg->bad = true;
-		}
+		seg->bad = true;
 		return store_flush_failed(a->store, -rc, "journal", f);
 	}
 	if (a->store->read_only) {

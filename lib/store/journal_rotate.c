@@ -129,7 +129,7 @@ make_candidate(struct account *a, struct segment *old,
 	int rc = fs_sync(s->fs, (*out)->fd);
 
 	if (rc != 0) {
-		return store_flush_failed(s, -rc, "new journal", f);
+		return store_flush_new_failed(s, -rc, "new journal", f);
 	}
 	if (!s->traits.fsync_covers_name) {
 		return store_sync_path(s, a->dir, "journal", f);

@@ -341,7 +341,7 @@ msgfile_flush(struct account *a, uint64_t folder, int fd, struct fail *f)
 	int rc = fs_sync(a->store->fs, fd);
 
 	if (rc != 0) {
-		return store_flush_failed(a->store, -rc, "message", f);
+		return store_flush_new_failed(a->store, -rc, "message", f);
 	}
 	return msgfile_flush_names(a, folder, f);
 }

@@ -245,7 +245,7 @@ flush(struct pack_writer *w, struct fail *f)
 	store_flush_begin(s);
 	int rc = fs_sync(s->fs, w->fd);
 	store_flush_end(s);
-	return rc != 0 ? store_flush_failed(s, -rc, w->path, f) : 0;
+	return rc != 0 ? store_flush_new_failed(s, -rc, w->path, f) : 0;
 }
 
 static int

@@ -33,7 +33,7 @@ flush_file(struct store *s, int fd, const char *path, struct fail *f)
 	store_flush_begin(s);
 	rc = fs_sync(s->fs, fd);
 	store_flush_end(s);
-	return rc != 0 ? store_flush_failed(s, -rc, path, f) : 0;
+	return rc != 0 ? store_flush_new_failed(s, -rc, path, f) : 0;
 }
 
 /* A file with these octets, flushed. */

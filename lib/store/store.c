@@ -415,11 +415,9 @@ store_flush_end(struct store *s)
 int
 store_flush_failed(struct store *s, int err, const char *what, struct fail *f)
 {
-	if (err == ENOSPC || err == EDQUOT) {
-		return fail_err(f, err, "flush %s", what);
-	}
-	/* The kernel has dropped what it could not write and will say yes the
-	 * next time: nothing on this volume can be believed any more. */
+	/* The kernel has dropped what it could not write, for whatever reason,
+	 * and will say yes the next time: nothing on this volume can be
+	 * believed any more. */
 	if (!atomic_exchange(&s->read_only, true)) {
 		LOG(LOG_ERROR, "store.read_only", kv_str("file", what),
 		    kv_i64("errno", err));
@@ -428,6 +426,16 @@ store_flush_failed(struct store *s, int err, const char *what, struct fail *f)
 	(void)fail_err(f, err, "flush %s", what);
 	f->kind = FAIL_TEMP;
 	return -1;
+}
+
+int
+store_flush_new_failed(
+    struct store *s, int err, const char *what, struct fail *f)
+{
+	if (err == ENOSPC || err == EDQUOT) {
+		return fail_err(f, err, "flush %s", what);
+	}
+	return store_flush_failed(s, err, what, f);
 }
 
 int

@@ -155,9 +155,13 @@ void account_changed(struct account *a, place_t flushed);
 void store_flush_begin(struct store *s);
 void store_flush_end(struct store *s);
 
-/* An error of a flush: sets `f`; unless only the disk is full, nothing more
- * is acknowledged on this volume. */
+/* An error of a flush: sets `f`; nothing more is acknowledged on this
+ * volume. */
 int store_flush_failed(
+    struct store *s, int err, const char *what, struct fail *f) MUST_CHECK;
+/* The same of a new file that only its maker relies on, and is going to give
+ * up: if the disk is full, that is all. */
+int store_flush_new_failed(
     struct store *s, int err, const char *what, struct fail *f) MUST_CHECK;
 
 /* Take over a generation that was raised while we run. */

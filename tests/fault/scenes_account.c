@@ -159,7 +159,7 @@ check_accounts(struct run *r)
 	unsigned n = 0;
 	struct fail f;
 
-	if (r->kind->answer == -EIO && r->looks == 0) {
+	if (run_refused(r) && r->looks == 0) {
 		return; /* nothing goes on until the disk is mended */
 	}
 	simfs_advance(r->fs, DAYS_MS);

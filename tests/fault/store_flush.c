@@ -78,6 +78,13 @@ flush_fails(struct machine *m, enum simop op)
 	return -EIO;
 }
 
+/* The same, by `answer`. */
+static int
+flush_finds_no_room(struct machine *m, enum simop op)
+{
+	return flush_fails(m, op) != 0 ? m->answer : 0;
+}
+
 static int
 flush_fails_and_disk_is_full(struct machine *m, enum simop op)
 {
@@ -250,6 +257,50 @@ move_of_nothing_is_refused_read_only(void **state)
 	process_end(&p);
 	process_end(&failed);
 	simfs_free(&m.fs);
+}
+
+/* What the kernel could not write for want of room it has dropped, too: the
+ * records of others before it, and what a later flush says of them. */
+static void
+refusal_for_want_of_room_is_one(void **state)
+{
+	static const int answers[] = {-ENOSPC, -EDQUOT};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(answers); i++) {
+		struct machine m;
+		struct process told;
+		struct process other;
+		struct process later;
+		struct fail f;
+
+		machine_make(&m, true);
+		process_start(&m, &told);
+		process_start(&m, &other);
+		assert_int_equal(append(&other, 1, &f), 0);
+		m.answer = answers[i];
+		play(&m, told.sim, flush_finds_no_room);
+		assert_int_equal(append(&told, 2, &f), -1);
+		assert_int_equal(f.kind, FAIL_UNKNOWN);
+		/* The kernel tells each of them that all is well now. */
+		process_start(&m, &later);
+		bool taken[] = {append(&told, 3, &f) == 0,
+		    append(&other, 4, &f) == 0, append(&later, 5, &f) == 0};
+		uint32_t shown = messages(&later);
+
+		assert_false(taken[0] || taken[1] || taken[2]);
+		assert_true(shown >= 1);
+		process_end(&told);
+		process_end(&other);
+		process_end(&later);
+		simfs_power_loss(m.fs, LOSS_ALL);
+		process_start(&m, &later);
+		assert_true(messages(&later) >= 1);
+		assert_int_equal(store_raise_generation(later.store, &f), 0);
+		assert_int_equal(append(&later, 6, &f), 0);
+		process_end(&later);
+		simfs_free(&m.fs);
+	}
 }
 
 /* The mark that a flush has failed needs no room. */
@@ -612,6 +663,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(move_of_nothing_is_durable),
 	    cmocka_unit_test(move_of_nothing_is_refused_read_only),
+	    cmocka_unit_test(refusal_for_want_of_room_is_one),
 	    cmocka_unit_test(full_disk_takes_the_mark),
 	    cmocka_unit_test(mark_is_left_whatever_fails),
 	    cmocka_unit_test(no_seal_names_a_segment_that_may_be_lost),

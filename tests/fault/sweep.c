@@ -119,6 +119,13 @@ run_end(struct run *r)
 }
 
 bool
+run_refused(const struct run *r)
+{
+	return r->kind->answer == -EIO
+	       || (r->kind->answer == -ENOSPC && r->left == 0 && flushes(met));
+}
+
+bool
 run_dead(const struct run *r)
 {
 	return simproc_dead(r->proc);
@@ -253,7 +260,7 @@ go_on(struct run *r)
 {
 	struct fail f = {.kind = FAIL_NONE};
 
-	if (r->kind->answer == -EIO) {
+	if (run_refused(r)) {
 		assert_int_equal(store_raise_generation(r->store, &f), 0);
 	}
 	for (unsigned a = 0; a < ACCOUNTS; a++) {
@@ -328,7 +335,7 @@ run_once(const struct scene *scene, const struct kind *kind, unsigned nth,
 	run_end(&r);
 	r.armed = false;
 
-	look(&r, kind->answer != -EIO);
+	look(&r, !run_refused(&r));
 	simfs_power_loss(r.fs, LOSS_ALL);
 	look(&r, true);
 	simfs_power_loss(r.fs, LOSS_ALL);

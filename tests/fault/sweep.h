@@ -72,6 +72,8 @@ void run_end(struct run *r);
 /* Is it alive, with account `a` open? */
 bool run_open(struct run *r, unsigned a);
 bool run_dead(const struct run *r);
+/* A flush was refused: an administrator has to raise the generation. */
+bool run_refused(const struct run *r);
 
 /* Counts what happened; true if it was done. */
 bool run_done(struct run *r, int rc, const struct fail *f);

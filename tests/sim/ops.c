@@ -50,9 +50,11 @@ op_failed(struct proc *p, unsigned a, const char *what, const struct fail *f,
 	if (simproc_dead(p->sim) || (allowed & ALLOW(f->kind)) != 0) {
 		return;
 	}
-	/* The store is read-only until the disk is mended. */
+	/* The store is read-only until the disk is mended; or a new file was
+	 * given up, for which there was no room. */
 	if (w->oracle.sick
-	    && (f->kind == FAIL_TEMP || f->kind == FAIL_UNKNOWN)) {
+	    && (f->kind == FAIL_TEMP || f->kind == FAIL_UNKNOWN
+		|| f->kind == FAIL_LIMIT)) {
 		return;
 	}
 	/* A move across accounts may be half done when the disk gets full. */

@@ -173,6 +173,7 @@ simfs_writeback_fails(struct simfs *s)
 		}
 	}
 	i->error += any;
+	i->answer = any ? 0 : i->answer;
 }
 
 /* ---- power loss ---- */
@@ -224,6 +225,7 @@ file_power_loss(struct simfs *s, struct inode *i, enum simloss how)
 	i->disk_size = size;
 	i->error = 0;
 	i->error_seen = 0;
+	i->answer = 0;
 	i->writer = NULL;
 }
 

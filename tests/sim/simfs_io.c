@@ -394,9 +394,9 @@ sim_sync_start(struct fs *fs, int fd)
 }
 
 /* The disk refuses this inode's dirty pages: they are lost, silently from the
- * second flush on. */
+ * second flush on.  That it has no room makes no difference. */
 static void
-flush_fails(struct simfs *s, struct inode *i)
+flush_fails(struct simfs *s, struct inode *i, int answer)
 {
 	uint64_t n = inode_pages(s, i->size);
 
@@ -409,6 +409,7 @@ flush_fails(struct simfs *s, struct inode *i)
 		i->slots[k]->lost = i->slots[k]->n_pending != 0;
 	}
 	i->error++;
+	i->answer = answer;
 }
 
 /* Will a name of it, or of a folder above, never be on disk? */
@@ -446,7 +447,7 @@ flush_handle(struct simproc *p, struct handle *h)
 		h->error = i->error;
 		i->error_seen = i->error;
 		p->told = TOLD_CALLS;
-		return -EIO;
+		return i->answer != 0 ? i->answer : -EIO;
 	}
 	return 0;
 }
@@ -459,8 +460,8 @@ sim_sync(struct fs *fs, int fd, bool data_only)
 	enum simop op = data_only ? SIMOP_DATASYNC : SIMOP_SYNC;
 	int rc = proc_begin(p, op, NULL);
 
-	if (rc == -EIO && !p->dead) {
-		flush_fails(p->volume, h->inode);
+	if ((rc == -EIO || rc == -ENOSPC || rc == -EDQUOT) && !p->dead) {
+		flush_fails(p->volume, h->inode, rc);
 		rc = 0; /* flush_handle() finds the error */
 	}
 	if (rc == 0) {

@@ -37,6 +37,7 @@ struct inode {
 	int shared_fd; /* whose octets it has from `shared_at` on; or -1 */
 	uint64_t shared_at;
 	unsigned error, error_seen; /* as the kernel's errseq_t */
+	int answer;		    /* what it was; 0: EIO */
 	struct slot **names;	    /* slots whose present version it is */
 	size_t names_cap;
 

@@ -178,7 +178,7 @@ on_call(void *arg, struct simproc *sim, enum simop op, const char *path)
 		return 0;
 	}
 	w->flush_fails = false;
-	return -EIO;
+	return rng_chance(&w->rng, 300) ? -ENOSPC : -EIO;
 }
 
 /* ---- processes ---- */

@@ -389,7 +389,7 @@ run_with(enum fault fault, int in)
 	fs_real_close(&x->real);
 	free(x);
 	OK(store_open_path(&fx->conf, fx->root, &fx->store, &f));
-	if (fault == FAULT_SYNC_EIO && met) {
+	if ((fault == FAULT_SYNC_EIO || fault == FAULT_SYNC_FULL) && met) {
 		/* What an administrator does once the disk is mended. */
 		OK(store_raise_generation(fx->store, &f));
 	}
