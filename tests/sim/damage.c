@@ -552,6 +552,7 @@ world_damage(struct world *w)
 		return;
 	}
 	w->damaged = true;
+	simfs_capacity(w->fs, 0); /* a SEAL takes room */
 	for (unsigned a = 0; a < ORACLE_ACCOUNTS; a++) {
 		damage_snapshots(w, a);
 		damage_segments(w, a);
