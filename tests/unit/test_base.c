@@ -80,6 +80,34 @@ arena_keeps_its_budget(void **state)
 	arena_deinit(&a);
 }
 
+/* Long runs of octets are taken in lanes, short ones are not. */
+static void
+crc32c_is_the_same_in_pieces_of_any_length(void **state)
+{
+	enum { SIZE = 20000 };
+	unsigned char *octets = xmalloc(SIZE);
+	uint32_t x = 1;
+
+	(void)state;
+	for (size_t i = 0; i < SIZE; i++) {
+		x = x * 1664525 + 1013904223;
+		octets[i] = (unsigned char)(x >> 24);
+	}
+	for (size_t len = 0; len <= SIZE; len += len < 7000 ? 37 : 1009) {
+		uint32_t whole = crc32c(0x12345678, octets, len);
+		uint32_t pieces = 0x12345678;
+
+		for (size_t at = 0; at < len;) {
+			size_t n = len - at < 100 ? len - at : 100;
+
+			pieces = crc32c(pieces, octets + at, n);
+			at += n;
+		}
+		assert_int_equal(whole, pieces);
+	}
+	free(octets);
+}
+
 static void
 crc32c_gives_the_rfc_3720_vectors(void **state)
 {
@@ -298,6 +326,7 @@ main(void)
 	    cmocka_unit_test(buf_stops_at_its_limit),
 	    cmocka_unit_test(arena_keeps_its_budget),
 	    cmocka_unit_test(crc32c_gives_the_rfc_3720_vectors),
+	    cmocka_unit_test(crc32c_is_the_same_in_pieces_of_any_length),
 	    cmocka_unit_test(siphash_gives_its_paper_vector),
 	    cmocka_unit_test(map_holds_what_was_put),
 	    cmocka_unit_test(conf_reads_what_it_shows),
