@@ -157,7 +157,7 @@ auth_open_settings(const struct settings *set, struct directory *directory,
 	if (check_services(set->auth_channel_binding, f) != 0) {
 		return -1;
 	}
-	path = xasprintf("%s/throttle", set->run);
+	path = xasprintf("%s/throttle", set->tables);
 	c.throttle = path;
 	c.domain = set->auth_domain;
 	c.iterations = set->auth_iterations;

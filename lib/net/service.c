@@ -248,6 +248,7 @@ open_paths(
 
 	add_path(&list, settings_path(set, "run", arena), true);
 	if (!sv->exposed) {
+		add_path(&list, set->tables, true);
 		add_path(&list, set->store_path, true);
 		add_path(&list, set->directory_path, true);
 	}

@@ -6,8 +6,12 @@
  *
  *	/dev/shm/postroom-DEVICE-INODE/run
  *
- * by the numbers of DIR in hexadecimal digits, and whoever is given DIR finds
- * it there as long as it exists.  A folder of that name counts only if it is
+ * by the numbers of DIR in hexadecimal digits, and where the disk copies what
+ * is written over, for the tables (and sockets of hints) alone
+ *
+ *	/dev/shm/postroom-DEVICE-INODE/tables
+ *
+ * Whoever is given DIR finds them there as long as they exist.  A folder of that name counts only if it is
  * root's, ours, or of whom DIR is, and nobody else may change it: anybody can
  * make one.
  *

@@ -76,16 +76,23 @@ absolute(const char *path, struct arena *arena, struct fail *f)
 	return arena_printf(arena, "%s/%s", cwd, path);
 }
 
-static const char *
-find_run(const char *home, struct arena *arena)
+static void
+find_run(struct settings *set, struct arena *arena)
 {
 	char name[RUNDIR_SIZE];
 	struct fail f;
 
-	return arena_printf(arena, "%s/run",
-	    rundir_name(home, name, &f) == 0 && rundir_counts(home, name)
-		? name
-		: home);
+	set->run = arena_printf(arena, "%s/run", set->home);
+	set->tables = set->run;
+	if (rundir_name(set->home, name, &f) != 0
+	    || !rundir_counts(set->home, name)) {
+		return;
+	}
+	set->tables = arena_printf(arena, "%s/tables", name);
+	if (access(set->tables, F_OK) != 0) {
+		set->run = arena_printf(arena, "%s/run", name);
+		set->tables = set->run;
+	}
 }
 
 static void
@@ -161,7 +168,7 @@ settings_load(const char *home, uint64_t port_offset, const char *const *sets,
 	if (out->home == NULL) {
 		return -1;
 	}
-	out->run = find_run(out->home, arena);
+	find_run(out, arena);
 	out->port_offset = port_offset;
 	if (conf_load(items, COUNT_OF(items), out,
 		settings_path(out, "postroom.conf", arena), sets, n_sets, arena,

@@ -22,6 +22,8 @@
 struct settings {
 	const char *home;     /* absolute */
 	const char *run;      /* HOME/run, or in memory: settings/rundir.h */
+	const char *tables;   /* of what programs share: the same, or alone in
+			       * memory */
 	uint64_t port_offset; /* added to every port that is not 0 */
 
 #define STRING(section, key, fallback, text) const char *section##_##key;

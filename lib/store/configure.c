@@ -13,7 +13,7 @@ store_open_settings(const struct settings *set, enum store_role role,
 	char hints[4096];
 
 	store_conf_defaults(&conf);
-	(void)snprintf(hints, sizeof(hints), "%s/hint", set->run);
+	(void)snprintf(hints, sizeof(hints), "%s/hint", set->tables);
 	if (role == STORE_SERVER || access(hints, W_OK | X_OK) == 0) {
 		conf.hint_dir = hints;
 	}

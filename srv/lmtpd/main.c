@@ -52,8 +52,8 @@ open_files(const struct settings *set, struct fail *f)
 	    .pool_max = set->lmtp_memory,
 	};
 
-	(void)snprintf(
-	    pending_path, sizeof(pending_path), "%s/lmtpd.pending", set->run);
+	(void)snprintf(pending_path, sizeof(pending_path), "%s/lmtpd.pending",
+	    set->tables);
 	if (spool_init_pool(&pool, f) != 0
 	    || pending_open(pending_path, f) != 0) {
 		return -1;

@@ -253,13 +253,18 @@ prepare(const struct options *opt, struct settings *set, struct arena *arena,
 	return home_prepare(set, arena, f);
 }
 
-/* run/, in memory if the disk takes nothing. */
+/* run/, in memory if the disk takes nothing, or its tables alone if the disk
+ * copies them whenever they change. */
 static int
 prepare_run(const struct options *opt, struct settings *set,
     struct arena *arena, struct fail *f)
 {
 	if (room_make(set, arena, f) == 0) {
-		return 0;
+		return !room_copies(set)
+			       || (room_tables_to_memory(set, arena, f) == 0
+				   && load(opt, set, arena, f) == 0)
+			   ? 0
+			   : -1;
 	}
 	if (!room_lacks(f)) {
 		return -1;
@@ -307,14 +312,14 @@ serve(const struct options *opt, struct arena *arena, struct fail *f)
 	    || home_lock(opt->home, &lock, f) != 0) {
 		return -1;
 	}
-	room_leave_memory(opt->home);
+	room_set_aside(opt->home);
 	rc = prepare(opt, &set, arena, f) == 0
 		 ? prepare_run(opt, &set, arena, f)
 		 : -1;
+	room_drop_aside(opt->home);
 	if (rc == 0) {
 		tell_of_users(&set);
 		rc = run_programs(&set, opt, arena, f);
-		room_leave_memory(opt->home);
 	}
 	(void)close(lock);
 	return rc;

@@ -3,8 +3,10 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -19,6 +21,16 @@ enum {
 };
 
 static const char *const folders[] = {"hint", "stat", "spool"};
+
+/* File systems that write anew what is written over.  Not all are in every
+ * version of <linux/magic.h>. */
+static const uint32_t copying[] = {
+    0x9123683e, /* btrfs */
+    0xca451a4e, /* bcachefs */
+    0x2fc12fc1, /* ZFS */
+    0xf2f52010, /* F2FS */
+    0x3434,	/* NILFS */
+};
 
 /* ---- making ---- */
 
@@ -82,29 +94,25 @@ room_make(const struct settings *set, struct arena *arena, struct fail *f)
 }
 
 bool
+room_copies(const struct settings *set)
+{
+	struct statfs st;
+
+	if (statfs(set->run, &st) != 0) {
+		return false;
+	}
+	for (size_t i = 0; i < COUNT_OF(copying); i++) {
+		if ((uint32_t)st.f_type == copying[i]) {
+			return true;
+		}
+	}
+	return false;
+}
+
+bool
 room_lacks(const struct fail *f)
 {
 	return f->err == ENOSPC || f->err == EDQUOT || f->err == EROFS;
-}
-
-int
-room_use_memory(const char *home, struct fail *f)
-{
-	char name[RUNDIR_SIZE];
-
-	if (rundir_name(home, name, f) != 0) {
-		return -1;
-	}
-	if (mkdir(name, 0755) == 0) {
-		(void)chmod(name, 0755); /* whatever the umask */
-	} else if (errno != EEXIST) {
-		return fail_sys(f, "make %s", name);
-	}
-	if (!rundir_counts(home, name)) {
-		return fail_set(
-		    f, FAIL_DENIED, "%s is there and is somebody else's", name);
-	}
-	return 0;
 }
 
 /* ---- taking away ---- */
@@ -131,34 +139,133 @@ empty_folder(int at, const char *name)
 	(void)closedir(d);
 }
 
-void
-room_leave_memory(const char *home)
+static void
+remove_folder(int at, const char *name)
 {
-	char name[RUNDIR_SIZE];
+	int fd =
+	    openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0) {
+		return;
+	}
+	for (size_t i = 0; i < COUNT_OF(folders); i++) {
+		empty_folder(fd, folders[i]);
+		(void)unlinkat(fd, folders[i], AT_REMOVEDIR);
+	}
+	(void)close(fd);
+	empty_folder(at, name);
+	(void)unlinkat(at, name, AT_REMOVEDIR);
+}
+
+/* ---- in memory ---- */
+
+/* The name under which a folder of an earlier start waits. */
+static const char *
+aside_of(const char *name, char out[RUNDIR_SIZE + 8])
+{
+	(void)snprintf(out, RUNDIR_SIZE + 8, "%s.aside", name);
+	return out;
+}
+
+void
+room_set_aside(const char *home)
+{
+	char name[RUNDIR_SIZE], aside[RUNDIR_SIZE + 8];
 	struct fail f;
-	int run, at;
 
 	if (rundir_name(home, name, &f) != 0 || !rundir_counts(home, name)) {
 		return;
 	}
-	at = open(name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	run = at < 0 ? -1
-		     : openat(at, "run",
-			 O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (run >= 0) {
-		for (size_t i = 0; i < COUNT_OF(folders); i++) {
-			empty_folder(run, folders[i]);
-			(void)unlinkat(run, folders[i], AT_REMOVEDIR);
-		}
-		(void)close(run);
-		empty_folder(at, "run");
-		(void)unlinkat(at, "run", AT_REMOVEDIR);
-	}
-	if (at >= 0) {
-		(void)close(at);
-	}
-	if (rmdir(name) != 0) {
-		(void)fail_sys(&f, "remove %s", name);
+	room_drop_aside(home);
+	if (rename(name, aside_of(name, aside)) != 0) {
+		(void)fail_sys(&f, "rename %s", name);
 		LOG(LOG_WARN, "run.memory", kv_fail(&f));
 	}
+}
+
+void
+room_drop_aside(const char *home)
+{
+	char name[RUNDIR_SIZE], aside[RUNDIR_SIZE + 8];
+	struct fail f;
+	int at;
+
+	if (rundir_name(home, name, &f) != 0
+	    || !rundir_counts(home, aside_of(name, aside))) {
+		return;
+	}
+	at = open(aside, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (at >= 0) {
+		remove_folder(at, "run");
+		remove_folder(at, "tables");
+		(void)close(at);
+	}
+	if (rmdir(aside) != 0) {
+		(void)fail_sys(&f, "remove %s", aside);
+		LOG(LOG_WARN, "run.memory", kv_fail(&f));
+	}
+}
+
+/* The folder, with what it had when it was set aside. */
+static int
+take_memory(const char *home, char name[RUNDIR_SIZE], struct fail *f)
+{
+	char aside[RUNDIR_SIZE + 8];
+
+	if (rundir_name(home, name, f) != 0) {
+		return -1;
+	}
+	if (rundir_counts(home, aside_of(name, aside))
+	    && rename(aside, name) == 0) {
+		return 0;
+	}
+	if (mkdir(name, 0755) == 0) {
+		(void)chmod(name, 0755); /* whatever the umask */
+	} else if (errno != EEXIST) {
+		return fail_sys(f, "make %s", name);
+	}
+	if (!rundir_counts(home, name)) {
+		return fail_set(
+		    f, FAIL_DENIED, "%s is there and is somebody else's", name);
+	}
+	return 0;
+}
+
+int
+room_use_memory(const char *home, struct fail *f)
+{
+	char name[RUNDIR_SIZE];
+	int at;
+
+	if (take_memory(home, name, f) != 0) {
+		return -1;
+	}
+	/* With tables alone run/ would be sought on the disk. */
+	at = open(name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (at < 0) {
+		return fail_sys(f, "open %s", name);
+	}
+	remove_folder(at, "tables");
+	(void)close(at);
+	return 0;
+}
+
+int
+room_tables_to_memory(
+    const struct settings *set, struct arena *arena, struct fail *f)
+{
+	struct owners o = home_owners(set);
+	char name[RUNDIR_SIZE];
+
+	if (take_memory(set->home, name, f) != 0) {
+		return -1;
+	}
+	const struct home_dir dirs[] = {
+	    {arena_printf(arena, "%s/tables", name), 0700, o.user, o.group},
+	    {arena_printf(arena, "%s/tables/hint", name), 0700, o.user,
+		o.group},
+	};
+
+	return home_make_dir(&dirs[0], f) == 0 ? home_make_dir(&dirs[1], f)
+					       : -1;
 }

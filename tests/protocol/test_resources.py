@@ -244,7 +244,18 @@ def small_disk(tmp_path):
     if done.returncode != 0:
         pytest.skip("no right to mount")
     yield mount
+    try:
+        home = os.stat(mount / "home")
+    except FileNotFoundError:
+        pass
+    else:
+        shutil.rmtree(in_memory(home), ignore_errors=True)
     subprocess.run(["umount", "-l", str(mount)], check=True)
+
+
+def in_memory(home):
+    """Where postroom puts the run/ of a home whose disk takes nothing."""
+    return f"/dev/shm/postroom-{home.st_dev:x}-{home.st_ino:x}"
 
 
 def fill(path):
@@ -456,8 +467,7 @@ def test_a_folder_in_memory_that_is_somebody_elses(make_server, small_disk):
     server.start()
     server.stop()
     fill(small_disk / "filler")
-    home = os.stat(server.home)
-    name = f"/dev/shm/postroom-{home.st_dev:x}-{home.st_ino:x}"
+    name = in_memory(os.stat(server.home))
     os.mkdir(name, 0o755)
     try:
         os.chown(name, 4711, 4711)
@@ -474,3 +484,68 @@ def test_a_folder_in_memory_that_is_somebody_elses(make_server, small_disk):
         assert os.listdir(name) == []
     finally:
         os.rmdir(name)
+
+
+@root_only
+def test_what_is_in_memory_stays_while_the_disk_takes_nothing(make_server,
+                                                              small_disk):
+    server = make_server(start=False)
+    server.home = str(small_disk / "home")
+    server.start()
+    server.stop()
+    fill(small_disk / "filler")
+    server.start()
+    name = in_memory(os.stat(server.home))
+    file = os.stat(f"{name}/run/lmtpd.pending")
+    server.restart()
+    assert os.stat(f"{name}/run/lmtpd.pending").st_ino == file.st_ino
+    server.kill_all()
+    server.start()
+    assert os.stat(f"{name}/run/lmtpd.pending").st_ino == file.st_ino
+    os.unlink(small_disk / "filler")
+    server.restart()
+    assert not os.path.exists(name) and not os.path.exists(f"{name}.aside")
+
+
+@pytest.fixture
+def copying_disk(tmp_path):
+    """A file system that writes anew what is written over."""
+    image, mount = tmp_path / "image", tmp_path / "btrfs"
+    mount.mkdir()
+    with open(image, "wb") as f:
+        f.truncate(150 << 20)
+    if shutil.which("mkfs.btrfs") is None or subprocess.run(
+            ["mkfs.btrfs", "-q", str(image)], check=False,
+            capture_output=True).returncode != 0:
+        pytest.skip("no mkfs.btrfs")
+    if subprocess.run(["mount", "-o", "loop", str(image), str(mount)],
+                      check=False, capture_output=True).returncode != 0:
+        pytest.skip("no right to mount, or no btrfs")
+    yield mount
+    subprocess.run(["umount", "-l", str(mount)], check=True)
+
+
+@root_only
+def test_a_disk_that_copies_gets_full(make_server, copying_disk):
+    """A store into a table would need a block: nobody is killed for it."""
+    server = make_server(start=False)
+    server.home = str(copying_disk / "home")
+    server.start()
+    name = in_memory(os.stat(server.home))
+    try:
+        assert os.path.exists(f"{name}/tables/throttle")
+        assert os.path.exists(f"{server.home}/run/handover")
+        account = server.add_account()
+        server.deliver(mail.make("before"), account)
+        pids = sorted(server.pids())
+        take_all_room(server, account, copying_disk)
+        reads_on(server, account, "before")
+        with server.lmtp() as lmtp:
+            refused_for_now(lmtp, account, mail.make("small"))
+        assert sorted(server.pids()) == pids
+        os.unlink(copying_disk / "filler")
+        server.deliver(mail.make("after"), account)
+        assert sorted(server.pids()) == pids
+    finally:
+        server.stop()
+        shutil.rmtree(name)
