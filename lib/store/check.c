@@ -198,6 +198,31 @@ check_snapshots(const struct check *c, struct fail *f)
 	return rc < 0 ? -1 : 0;
 }
 
+/*
+ * The journal does not lead from the older snapshots to the newest, which is
+ * what all begin with: octets of it went bad in between, most likely.  Nothing
+ * could be collected any more.  Two new generations of what all see take the
+ * place of those that there are.
+ */
+static int
+renew_generations(
+    const struct check *c, const struct generations *g, struct fail *f)
+{
+	struct account *a = c->account;
+	struct freeze z;
+	int rc;
+
+	if (freeze_take(a, &z, f) != 0) {
+		return -1;
+	}
+	rc = journal_flush(a, z.segment, z.r.offset, f);
+	for (int i = 0; rc == 0 && i < 2; i++) {
+		rc = checkpoint_write(a, &z, true, f);
+	}
+	freeze_drop(&z);
+	return rc == 0 ? snapshots_remove(a, g->names, g->n, f) : -1;
+}
+
 static int
 check_generations(const struct check *c, struct fail *f)
 {
@@ -210,11 +235,12 @@ check_generations(const struct check *c, struct fail *f)
 	}
 	rc =
 	    g.older < g.n ? generations_verify(a->store->fs, a->dir, &g, f) : 0;
-	generations_deinit(&g);
 	if (rc != 0 && f->kind == FAIL_CORRUPT) {
 		check_report(c, "%s", f->text);
-		rc = 0;
+		fail_clear(f);
+		rc = c->conf->repair ? renew_generations(c, &g, f) : 0;
 	}
+	generations_deinit(&g);
 	return rc;
 }
 

@@ -374,6 +374,44 @@ a_repair_mends_what_nobody_comes_to(void **state)
 	assert_int_equal(expect(x, ALL), before);
 }
 
+/* An octet that went bad between two snapshots stops collection, until it is
+ * said which is believed: the newer, which all begin with. */
+static void
+a_repair_settles_generations_that_differ(void **state)
+{
+	struct fixture *x = *state;
+	struct account *a = fixture_account(x, ALICE);
+	struct fail f = {0};
+	char path[512];
+	struct stat st;
+
+	deliver_n(x, FIRST);
+	OK(account_checkpoint(a, &f));
+	segment_path(x, 0, path);
+	assert_int_equal(stat(path, &st), 0);
+	deliver_n(x, SECOND);
+	OK(account_checkpoint(a, &f));
+	account_close(&a);
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+
+	assert_int_equal(pwrite(fd, "\x11\x11", 2, st.st_size + 40), 2);
+	assert_int_equal(close(fd), 0);
+	fixture_reopen(x);
+	a = fixture_account(x, ALICE);
+	assert_int_equal(account_collect(a, &f), -1);
+	assert_int_equal(f.kind, FAIL_CORRUPT);
+	fail_clear(&f);
+	unsigned findings = check(x, false).n;
+
+	assert_true(findings > 1);
+	assert_int_equal(check(x, true).n, findings);
+	assert_int_equal(check(x, false).n, findings - 1);
+	OK(account_collect(a, &f));
+	account_close(&a);
+	fixture_reopen(x);
+	(void)expect(x, FIRST + SECOND);
+}
+
 /* Whoever closes an account closes it where the mail is. */
 static void
 closing_goes_to_the_end(void **state)
@@ -437,6 +475,7 @@ main(void)
 	    TEST(a_candidate_without_records_is_no_sign),
 	    TEST(check_reports_it_before_and_after_it_is_mended),
 	    TEST(a_repair_mends_what_nobody_comes_to),
+	    TEST(a_repair_settles_generations_that_differ),
 	    TEST(closing_goes_to_the_end),
 	    TEST(a_cut_below_a_snapshot_is_mended_by_a_reader),
 	};
