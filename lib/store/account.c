@@ -335,8 +335,11 @@ account_is_due(struct account *a, int64_t now_ms)
 	return due;
 }
 
-struct account *
-account_stale_names(struct store *s)
+typedef bool account_test(struct account *a, int64_t now_ms);
+
+/* The first account in memory of which `test` is true, a reference. */
+static struct account *
+first_account(struct store *s, account_test *test, int64_t now_ms)
 {
 	struct account *found = NULL;
 	struct map_iter it = {0};
@@ -347,12 +350,9 @@ account_stale_names(struct store *s)
 	while (found == NULL && map_next(&s->accounts, &it, &id, &value)) {
 		struct account *a = value;
 
-		lock_acquire(&a->lock);
-		bool stale = a->names_stale && !a->gone && !a->lost;
-
-		a->names_stale = false;
-		lock_release(&a->lock);
-		found = stale ? find_locked(s, a->id) : NULL;
+		if (test(a, now_ms)) {
+			found = find_locked(s, a->id);
+		}
 	}
 	lock_release(&s->lock);
 	return found;
@@ -361,21 +361,26 @@ account_stale_names(struct store *s)
 struct account *
 account_due(struct store *s, int64_t now_ms)
 {
-	struct account *found = NULL;
-	struct map_iter it = {0};
-	struct sv id;
-	void *value;
+	return first_account(s, account_is_due, now_ms);
+}
 
-	lock_acquire(&s->lock);
-	while (found == NULL && map_next(&s->accounts, &it, &id, &value)) {
-		struct account *a = value;
+/* True once for each time that they became so. */
+static bool
+take_stale_names(struct account *a, int64_t now_ms)
+{
+	(void)now_ms;
+	lock_acquire(&a->lock);
+	bool stale = a->names_stale && !a->gone && !a->lost;
 
-		if (account_is_due(a, now_ms)) {
-			found = find_locked(s, a->id);
-		}
-	}
-	lock_release(&s->lock);
-	return found;
+	a->names_stale = false;
+	lock_release(&a->lock);
+	return stale;
+}
+
+struct account *
+account_stale_names(struct store *s)
+{
+	return first_account(s, take_stale_names, 0);
 }
 
 struct watched {

@@ -145,8 +145,7 @@ names_list(
 		   : 0;
 }
 
-/* `n` hexadecimal digits and then `end`. */
-static bool
+bool
 hex_part(const char **at, unsigned n, char end, uint64_t *out)
 {
 	uint64_t v = 0;

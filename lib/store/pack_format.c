@@ -25,34 +25,12 @@ pack_name_write(const struct pack_name *name, char out[PACK_NAME_SIZE])
 	    (unsigned long long)name->random);
 }
 
-static bool
-hex16(const char *p, uint64_t *out)
-{
-	uint64_t v = 0;
-
-	for (unsigned i = 0; i < 16; i++) {
-		unsigned d;
-
-		if (ascii_digit(p[i])) {
-			d = (unsigned)(p[i] - '0');
-		} else if (p[i] >= 'a' && p[i] <= 'f') {
-			d = (unsigned)(p[i] - 'a') + 10;
-		} else {
-			return false;
-		}
-		v = v << 4 | d;
-	}
-	*out = v;
-	return true;
-}
-
 bool
 pack_name_read(const char *text, struct pack_name *out)
 {
-	return strlen(text) == PACK_NAME_SIZE - 1 && text[16] == '-'
-	       && text[33] == '.' && hex16(text, &out->lo)
-	       && hex16(text + 17, &out->hi) && hex16(text + 34, &out->random)
-	       && out->lo < out->hi;
+	return hex_part(&text, 16, '-', &out->lo)
+	       && hex_part(&text, 16, '.', &out->hi)
+	       && hex_part(&text, 16, '\0', &out->random) && out->lo < out->hi;
 }
 
 void

@@ -203,31 +203,10 @@ snap_name_write(const struct snap_name *name, char out[SNAP_NAME_SIZE])
 }
 
 static bool
-hex16(const char *p, uint64_t *out)
-{
-	uint64_t v = 0;
-
-	for (unsigned i = 0; i < 16; i++) {
-		unsigned d;
-
-		if (p[i] >= '0' && p[i] <= '9') {
-			d = (unsigned)(p[i] - '0');
-		} else if (p[i] >= 'a' && p[i] <= 'f') {
-			d = (unsigned)(p[i] - 'a') + 10;
-		} else {
-			return false;
-		}
-		v = v << 4 | d;
-	}
-	*out = v;
-	return true;
-}
-
-static bool
 snap_name_read(const char *text, struct snap_name *out)
 {
-	return strlen(text) == SNAP_NAME_SIZE - 1 && text[16] == '.'
-	       && hex16(text, &out->at) && hex16(text + 17, &out->random);
+	return hex_part(&text, 16, '.', &out->at)
+	       && hex_part(&text, 16, '\0', &out->random);
 }
 
 void

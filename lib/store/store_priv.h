@@ -192,6 +192,10 @@ void msg_path(const struct msg *m, char out[PATH_SIZE]);
 void placement_path(uint64_t folder, const struct placement *p, uint64_t size,
     int64_t date_ms, uint32_t sum, char out[PATH_SIZE]);
 
+/* Part of a file's name: `n` hexadecimal digits in lower case, and then `end`,
+ * which is passed over if it is not the string's. */
+bool hex_part(const char **at, unsigned n, char end, uint64_t *out);
+
 /* Octets of a whole file, at most `max` (else FAIL_CORRUPT), into `to`. */
 int file_read(struct fs *fs, int dir, const char *path, size_t max,
     struct buf *to, struct fail *f) MUST_CHECK;
