@@ -23,6 +23,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "bench/message.h"
+#include "bench/must.h"
 #include "mail/digest.h"
 #include "store/fs.h"
 #include "store/store.h"
@@ -42,15 +43,6 @@ counting_open(struct fs *f, int dir, const char *path, int flags, unsigned mode)
 {
 	messages_opened += strncmp(path, "box/", 4) == 0;
 	return real_open(f, dir, path, flags, mode);
-}
-
-static void
-must(int rc, const struct fail *f, const char *what)
-{
-	if (rc != 0) {
-		(void)fprintf(stderr, "%s: %s\n", what, f->text);
-		exit(1); // NOLINT(concurrency-mt-unsafe): one thread
-	}
 }
 
 static void

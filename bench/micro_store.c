@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "bench/must.h"
 #include "store/fs.h"
 #include "store/store.h"
 
@@ -22,15 +23,6 @@ enum { ACCOUNTS = 100, BIG = 100000, SOME = 10000 };
 
 static char body[4000];
 static char digest[900];
-
-static void
-must(int rc, const struct fail *f, const char *what)
-{
-	if (rc != 0) {
-		(void)fprintf(stderr, "%s: %s\n", what, f->text);
-		exit(1); // NOLINT(concurrency-mt-unsafe): one thread
-	}
-}
 
 static void
 name(unsigned i, char out[ACCOUNT_ID_LEN + 1])

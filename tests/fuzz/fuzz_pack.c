@@ -11,62 +11,10 @@
 
 #include "base/hash.h"
 #include "base/mem.h"
-#include "store/fs.h"
+#include "one_file.h"
 #include "store/pack_priv.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-/* ---- one file ---- */
-
-static struct sv file;
-
-static int
-one_open(struct fs *fs, int dir, const char *path, int flags, unsigned mode)
-{
-	(void)fs;
-	(void)dir;
-	(void)path;
-	(void)flags;
-	(void)mode;
-	return 3;
-}
-
-static int
-one_close(struct fs *fs, int fd)
-{
-	(void)fs;
-	(void)fd;
-	return 0;
-}
-
-static ssize_t
-one_pread(struct fs *fs, int fd, void *to, size_t len, uint64_t at)
-{
-	struct sv s = at < file.len ? sv_sub(file, (size_t)at, len) : SV_EMPTY;
-
-	(void)fs;
-	(void)fd;
-	if (s.len != 0) {
-		memcpy(to, s.p, s.len);
-	}
-	return (ssize_t)s.len;
-}
-
-static int
-one_stat(struct fs *fs, int fd, struct fs_stat *out)
-{
-	(void)fs;
-	(void)fd;
-	*out = (struct fs_stat){.size = file.len};
-	return 0;
-}
-
-static const struct fs_ops one_ops = {
-    .open = one_open,
-    .close = one_close,
-    .pread = one_pread,
-    .stat = one_stat,
-};
 
 static void
 try_places(struct pack_reader *r, const struct pack *p)
@@ -91,12 +39,12 @@ try_places(struct pack_reader *r, const struct pack *p)
 static void
 try_file(struct sv s)
 {
-	struct fs fs = {.ops = &one_ops};
+	struct fs fs = {.ops = &one_file_ops};
 	struct pack_name name = {.lo = 0};
 	struct pack *p;
 	struct fail f;
 
-	file = s;
+	one_file = s;
 	/* Of the name that it says it has. */
 	if (s.len >= PACK_TRAILER) {
 		memcpy(&name, s.p + s.len - PACK_TRAILER + 8, sizeof(name));
