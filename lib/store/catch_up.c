@@ -239,7 +239,8 @@ advance(struct account *a, const struct stand *s, uint64_t end, bool *again,
 	*again = true;
 	scan_init(&scan, s->segment, s->offset);
 	scan_until(&scan, end);
-	if (s->offset != SEG_HEADER) {
+	/* What was cut below it has zeros there, once it is filled. */
+	if (s->offset != SEG_HEADER && !s->segment->cut) {
 		scan.check = true;
 		memcpy(scan.before, s->before, RECORD_TAIL);
 	}

@@ -274,6 +274,11 @@ collect_messages(struct account *a, struct fail *f)
 	if (raise_floor(a, f) != 0 || freeze_take(a, &z, f) != 0) {
 		return -1;
 	}
+	/* What stands behind is not shown: nothing is known to be unnamed. */
+	if (journal_suspect(z.segment)) {
+		freeze_drop(&z);
+		return fail_set(f, FAIL_TEMP, "the journal lost its end");
+	}
 	/* The floor is on disk before what it voids goes (F10). */
 	if (!MUTATION(F10C)
 	    && journal_flush(a, z.segment, z.r.offset, f) != 0) {

@@ -80,6 +80,14 @@ journal_fill(struct account *a, struct segment *seg, struct fail *f)
 	return fail_set(f, FAIL_LIMIT, "no room to fill the journal");
 }
 
+/* It has gone, says nothing, or is none that this program could go on in. */
+static bool
+is_no_successor(const struct fail *why)
+{
+	return why->kind == FAIL_ABSENT || why->kind == FAIL_CORRUPT
+	       || why->kind == FAIL_PERM;
+}
+
 /*
  * Of the segments that name `old` as the one before them that with most
  * octets.  A candidate without a record, if there is no other, is as good as
@@ -91,6 +99,7 @@ find_successor(struct account *a, const struct segment *old,
 {
 	struct seg_name *names;
 	size_t n;
+	int rc = 0;
 
 	*size = 0;
 	if (journal_list(a, &names, &n, f) != 0) {
@@ -100,9 +109,14 @@ find_successor(struct account *a, const struct segment *old,
 		struct segment *seg;
 		struct fail why = {0};
 
-		if (names[i].number <= old->header.name.number
-		    || segment_open(a->store->fs, a->dir, &names[i], &seg, &why)
-			   != 0) {
+		if (rc != 0 || names[i].number <= old->header.name.number) {
+			continue;
+		}
+		if (segment_open(a->store->fs, a->dir, &names[i], &seg, &why)
+		    != 0) {
+			/* One that cannot be looked at may be the one. */
+			rc = is_no_successor(&why) ? 0 : -1;
+			*f = rc == 0 ? *f : why;
 			continue;
 		}
 		if (seg_name_eq(&seg->header.previous, &old->header.name)
@@ -113,7 +127,7 @@ find_successor(struct account *a, const struct segment *old,
 		segment_unref(&seg);
 	}
 	free(names);
-	return 0;
+	return rc;
 }
 
 int
@@ -141,7 +155,8 @@ journal_look_ahead(struct account *a, struct segment *seg, uint64_t from,
 	if (find_successor(a, seg, &next, &size, f) != 0) {
 		return -1;
 	}
-	if (size <= SEG_HEADER || MUTATION(F10D)) {
+	/* One that was cut may end before `from`. */
+	if (size <= SEG_HEADER || seg->cut || MUTATION(F10D)) {
 		return 0;
 	}
 	/* Nobody appended to that before the SEAL was there and read back: a
@@ -149,7 +164,7 @@ journal_look_ahead(struct account *a, struct segment *seg, uint64_t from,
 	if (journal_seal(seg, from, sealed, seal, f) != 0) {
 		return -1;
 	}
-	if (!*sealed && !seg->cut) {
+	if (!*sealed) {
 		LOG(LOG_ERROR, "journal.seal_lost", kv_str("account", a->id),
 		    kv_u64("segment", seg->header.name.number),
 		    kv_u64("next", next.number));

@@ -457,6 +457,37 @@ a_cut_below_a_snapshot_is_mended_by_a_reader(void **state)
 	assert_int_equal(expect(x, FIRST + SECOND + 1), after);
 }
 
+/* As on a disk that has no room for it at first. */
+static void
+a_cut_below_a_snapshot_is_mended_later(void **state)
+{
+	struct fixture *x = *state;
+	struct fail f = {0};
+
+	deliver_n(x, FIRST);
+	struct account *a = fixture_account(x, ALICE);
+
+	OK(account_checkpoint(a, &f));
+	account_close(&a);
+	deliver_n(x, 1);
+	rotate(x);
+	deliver_n(x, SECOND);
+	fixture_reopen(x);
+	cut_first(x, 3);
+	fixture_reopen(x);
+	remove_head(x);
+	x->store->read_only = true;
+	a = fixture_account(x, ALICE);
+	(void)expect(x, FIRST); /* what is known for sure */
+	(void)expect(x, FIRST);
+	x->store->read_only = false;
+	deliver_n(x, 1);
+	(void)expect(x, FIRST + SECOND + 1);
+	account_close(&a);
+	fixture_reopen(x);
+	(void)expect(x, FIRST + SECOND + 1);
+}
+
 int
 main(void)
 {
@@ -478,6 +509,7 @@ main(void)
 	    TEST(a_repair_settles_generations_that_differ),
 	    TEST(closing_goes_to_the_end),
 	    TEST(a_cut_below_a_snapshot_is_mended_by_a_reader),
+	    TEST(a_cut_below_a_snapshot_is_mended_later),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
