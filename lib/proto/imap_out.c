@@ -80,8 +80,8 @@ imap_put_astring(struct buf *to, struct sv s)
 {
 	/* An atom NIL would read as nothing; with "3}" a reader may expect a
 	 * literal and with "[" a section, though the grammar allows both. */
-	if (imap_is_atom(s) && !sv_eq_nocase(s, SV("NIL"))
-	    && sv_chr(s, '}') < 0 && sv_chr(s, '[') < 0) {
+	if (imap_is_atom(s) && !sv_eq_nocase(s, SV("NIL")) && sv_chr(s, '}') < 0
+	    && sv_chr(s, '[') < 0) {
 		buf_add_sv(to, s);
 	} else {
 		imap_put_string(to, s);
