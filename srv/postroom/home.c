@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "net/tls.h"
 #include "net/user.h"
+#include "postroom/room.h"
 
 struct owners
 home_owners(const struct settings *set)
@@ -99,26 +100,42 @@ make_certificate(
 	return 0;
 }
 
+/* What no program needs is not made on a disk that takes nothing. */
+static bool
+do_without(struct fail *f)
+{
+	if (!room_lacks(f)) {
+		return false;
+	}
+	LOG(LOG_WARN, "home.make", kv_fail(f));
+	fail_clear(f);
+	return true;
+}
+
 int
 home_prepare(const struct settings *set, struct arena *arena, struct fail *f)
 {
 	struct owners o = home_owners(set);
 	const uid_t keep = (uid_t)HOME_KEEP;
+	enum { NEEDED = 2 };
 	const struct home_dir dirs[] = {
 	    {set->directory_path, 0700, o.user, o.group},
 	    {set->store_path, 0700, o.user, o.group},
+	    /* and what is not needed */
 	    {settings_path(set, "queue", arena), 0770, keep, o.group},
 	    {settings_path(set, "tls", arena), 0750, keep, o.group},
 	    {set->tls_names, 0750, keep, o.group},
 	};
 
 	for (size_t i = 0; i < COUNT_OF(dirs); i++) {
-		if (home_make_dir(&dirs[i], f) != 0) {
+		if (home_make_dir(&dirs[i], f) != 0
+		    && (i < NEEDED || !do_without(f))) {
 			return -1;
 		}
 	}
 	if (write_conf(settings_path(set, "postroom.conf", arena), arena, f)
-	    != 0) {
+		!= 0
+	    && !do_without(f)) {
 		return -1;
 	}
 	return make_certificate(set, &o, f);

@@ -10,6 +10,7 @@ import signal
 import stat
 import subprocess
 import tempfile
+import termios
 import time
 
 import pytest
@@ -596,3 +597,20 @@ def test_resume_raises_the_generation_of_the_store(running):
     assert generation() > before
     account = running.add_account()
     running.deliver(b"Subject: one\r\n\r\nhi\r\n", account)
+
+
+@pytest.mark.parametrize("sig", [signal.SIGINT, signal.SIGTERM])
+def test_who_gives_up_at_the_prompt_sees_again_what_is_typed(p, sig):
+    add(p, "ann@example.org")
+    main, side = pty.openpty()
+    was = termios.tcgetattr(side)
+    child = subprocess.Popen(
+        [p.bin("msadm"), "--home", p.home, "account", "passwd",
+         "ann@example.org"], stdin=side, stdout=side, stderr=side)
+    assert b"New password:" in os.read(main, 1000)
+    assert not termios.tcgetattr(side)[3] & termios.ECHO
+    child.send_signal(sig)
+    assert child.wait(timeout=60) == -sig
+    assert termios.tcgetattr(side) == was
+    os.close(main)
+    os.close(side)

@@ -1,5 +1,6 @@
 #include "msadm/password.h"
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -37,6 +38,40 @@ read_line(struct buf *out, struct fail *f)
 	return 0;
 }
 
+/* Who gives up at the prompt gets a terminal that shows what is typed. */
+static struct termios before;
+
+static void
+give_up(int sig)
+{
+	(void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
+	(void)raise(sig); /* SA_RESETHAND: as if it had not been caught */
+}
+
+static int
+hide_input(struct fail *f)
+{
+	static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+	struct sigaction sa = {
+	    .sa_handler = give_up,
+	    .sa_flags = (int)SA_RESETHAND,
+	};
+	struct termios quiet;
+
+	if (tcgetattr(STDIN_FILENO, &before) != 0) {
+		return fail_sys(f, "terminal");
+	}
+	for (size_t i = 0; i < COUNT_OF(signals); i++) {
+		(void)sigaction(signals[i], &sa, NULL);
+	}
+	quiet = before;
+	quiet.c_lflag &= ~(tcflag_t)ECHO;
+	if (tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet) != 0) {
+		return fail_sys(f, "terminal");
+	}
+	return 0;
+}
+
 static int
 ask(const char *prompt, const char *what, struct buf *out, struct fail *f)
 {
@@ -52,16 +87,10 @@ static int
 ask_twice(const char *what, struct buf *out, struct fail *f)
 {
 	struct buf again = {.data = NULL};
-	struct termios old, quiet;
 	int rc;
 
-	if (tcgetattr(STDIN_FILENO, &old) != 0) {
-		return fail_sys(f, "terminal");
-	}
-	quiet = old;
-	quiet.c_lflag &= ~(tcflag_t)ECHO;
-	if (tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet) != 0) {
-		return fail_sys(f, "terminal");
+	if (hide_input(f) != 0) {
+		return -1;
 	}
 	rc = ask("New ", what, out, f);
 	if (rc == 0) {
@@ -70,7 +99,7 @@ ask_twice(const char *what, struct buf *out, struct fail *f)
 	if (rc == 0 && !sv_eq(buf_sv(out), buf_sv(&again))) {
 		rc = fail_set(f, FAIL_SYNTAX, "the two differ");
 	}
-	(void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &old);
+	(void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
 	buf_wipe(&again);
 	return rc;
 }

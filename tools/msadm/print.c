@@ -79,6 +79,10 @@ add_cell(struct buf *b, const json_t *row, const struct column *c)
 	int64_t number = json_integer_value(v);
 	size_t before = b->len;
 
+	if (v == NULL) {
+		buf_add_char(b, '-');
+		return;
+	}
 	switch (c->kind) {
 	case COLUMN_TEXT:
 		add_text(b, json_is_string(v) ? json_string_value(v) : "");
