@@ -17,24 +17,6 @@ enum {
 	SPOOLED = 60, /* of 1000 come in a file */
 };
 
-static struct delivery_fact *
-delivery_of(struct oracle *o, unsigned a, uint32_t k)
-{
-	struct account_fact *f = &o->account[a];
-	struct delivery_fact *d;
-
-	for (unsigned i = 0; i < f->n_delivery; i++) {
-		if (f->delivery[i].k == k) {
-			return &f->delivery[i];
-		}
-	}
-	f->delivery =
-	    xreallocarray(f->delivery, f->n_delivery + 1, sizeof(*f->delivery));
-	d = &f->delivery[f->n_delivery++];
-	*d = (struct delivery_fact){.k = k, .account = a};
-	return d;
-}
-
 static void
 retry_later(struct world *w, uint32_t k)
 {
@@ -87,12 +69,12 @@ delivered(struct proc *p, const struct delivery *to, unsigned a, uint32_t k,
 	delivery_end(&w->oracle, a, k);
 	if (w->oracle.epoch[a] != epoch) {
 		/* It may have come into the tree that was put back. */
-		d = delivery_of(&w->oracle, a, k);
+		d = oracle_delivery(&w->oracle.account[a], k);
 		d->tries++;
 		d->swept = true;
 		return;
 	}
-	d = delivery_of(&w->oracle, a, k);
+	d = oracle_delivery(&w->oracle.account[a], k);
 	alone = attempt_alone(&d->f, clock);
 	attempt_end(&w->oracle, &d->f);
 	if (failed_for_sure(p, to->rc, &to->fail)) {
@@ -172,7 +154,8 @@ op_deliver(struct proc *p)
 	}
 	for (unsigned i = 0; i < n; i++) {
 		unsigned a = (first + i) % ORACLE_ACCOUNTS;
-		struct delivery_fact *d = delivery_of(&w->oracle, a, k);
+		struct delivery_fact *d =
+		    oracle_delivery(&w->oracle.account[a], k);
 
 		/* Its key makes one of however many tries. */
 		if (d->tries == 0) {

@@ -155,6 +155,8 @@ void sweep_end(struct oracle *o, unsigned account);
 /* ---- facts ---- */
 
 struct box_fact *oracle_box(struct oracle *o, unsigned account, uint64_t id);
+/* The delivery of message k, made if it is new. */
+struct delivery_fact *oracle_delivery(struct account_fact *a, uint32_t k);
 /* The same, made if it is new. */
 struct box_fact *oracle_box_make(
     struct oracle *o, unsigned account, uint64_t id, uint32_t uidvalidity);

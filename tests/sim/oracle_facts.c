@@ -126,6 +126,20 @@ delivery_end(struct oracle *o, unsigned account, uint32_t k)
 
 /* ---- facts ---- */
 
+struct delivery_fact *
+oracle_delivery(struct account_fact *a, uint32_t k)
+{
+	for (unsigned i = 0; i < a->n_delivery; i++) {
+		if (a->delivery[i].k == k) {
+			return &a->delivery[i];
+		}
+	}
+	a->delivery =
+	    xreallocarray(a->delivery, a->n_delivery + 1, sizeof(*a->delivery));
+	a->delivery[a->n_delivery] = (struct delivery_fact){.k = k};
+	return &a->delivery[a->n_delivery++];
+}
+
 struct box_fact *
 oracle_box(struct oracle *o, unsigned account, uint64_t id)
 {

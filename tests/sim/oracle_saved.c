@@ -69,7 +69,16 @@ oracle_save(struct oracle *o, unsigned account)
 		to->delivery = xmemdup(
 		    from->delivery, from->n_delivery * sizeof(*from->delivery));
 	}
-	to->cap_delivery = from->n_delivery;
+	/* One that is under way may have come into this tree, though it began
+	 * with another. */
+	for (uint32_t k = 0; k < CONTENT_MAX; k++) {
+		if (to->flying[k] != 0) {
+			struct delivery_fact *d = oracle_delivery(to, k);
+
+			d->tries += d->tries == 0;
+			d->swept = true;
+		}
+	}
 	return to;
 }
 

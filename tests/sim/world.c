@@ -108,14 +108,34 @@ stop_before_flush(struct world *w, const struct simproc *sim)
 	stop_for_others(w, sim, steps);
 }
 
+/* An audit makes a segment's successor where it is needed, and may have to
+ * wait for an append that stopped half way. */
+static void
+end_appends(struct world *w)
+{
+	for (unsigned i = 0; i < WORLD_PROCS; i++) {
+		struct proc *p = w->proc[i];
+
+		while (p != NULL && simproc_writing(p->sim)) {
+			task_resume(p->task);
+		}
+	}
+}
+
 static void
 on_step(void *arg, struct simproc *sim, enum simop op)
 {
 	struct world *w = arg;
 
-	/* An audit, or the making of the world.  And who is told that a flush
-	 * failed leaves the mark at once: see docs/store.md, 9. */
-	if (!task_running() || simproc_told(sim)) {
+	if (!task_running()) { /* an audit, or the making of the world */
+		if (op == SIMOP_WAIT) {
+			end_appends(w);
+		}
+		return;
+	}
+	/* Who is told that a flush failed leaves the mark at once: see
+	 * docs/store.md, 9. */
+	if (simproc_told(sim) && op != SIMOP_WAIT) {
 		return;
 	}
 	if (w->alone != NULL && w->alone->sim == sim) {
