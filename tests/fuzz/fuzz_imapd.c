@@ -1,6 +1,6 @@
 /*
- * A signed-in IMAP session: any octets get answers that are well formed, of
- * which each complete command has one that is tagged.
+ * A signed-in IMAP session: any octets get answers that are well formed, and
+ * leave an account in which a check finds nothing wrong.
  *
  * The session runs over a socket pair, on this thread, on an account of its
  * own with mail in it that was appended by the same way.
@@ -264,6 +264,24 @@ fill(struct imap *im)
 	buf_deinit(&out);
 }
 
+static void
+report(void *arg, const char *text)
+{
+	(void)arg;
+	(void)fprintf(stderr, "%s\n", text);
+}
+
+static void
+check_account(struct account *a)
+{
+	const struct check_conf conf = {.octets = true, .report = report};
+	struct checked sum = {0};
+	struct fail f;
+
+	ASSERT(account_check(a, &conf, &sum, &f) == 0);
+	ASSERT(sum.findings == 0);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -280,6 +298,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	im.who = &who;
 	fill(&im);
 	run(&im, sv_make(data, size), &out);
+	check_account(im.account);
 	im.who = NULL; /* not a reference */
 	imap_protocol.close(&im.s);
 	session_state(&im.s, SV_EMPTY);
