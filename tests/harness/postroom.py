@@ -13,6 +13,7 @@ import os
 import re
 import secrets
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -156,6 +157,7 @@ class Postroom:
         self.settings = {**SETTINGS, **(settings or {})}
         self.offset, self._holder = ports.reserve()
         self.process = None
+        self._memory = None
         self.logs = []
         self.clients = []
 
@@ -183,6 +185,9 @@ class Postroom:
         self.process = Process(self.argv("postroom", "serve"), self.env)
         self.logs.append(self.process.log)
         self.process.wait_line(b"postroom: ready")
+        # Where its run/ is if the disk takes nothing (settings/rundir.h).
+        home = os.stat(self.home)
+        self._memory = f"/dev/shm/postroom-{home.st_dev:x}-{home.st_ino:x}"
 
     def start_program(self, name, listener=None):
         """Start one program by itself, opening its own listeners, or with
@@ -236,6 +241,8 @@ class Postroom:
             self.stop()
         finally:
             self._holder.close()
+            if self._memory is not None:
+                shutil.rmtree(self._memory, ignore_errors=True)
 
     def restart(self):
         self.stop()
