@@ -173,16 +173,33 @@ tell(const struct piece *p, size_t n, struct appended *out)
 	}
 }
 
+/* A mailbox that had no UID left would lose what is delivered to it. */
+static int
+check_given(const struct msg_attrs *attrs, size_t n, struct fail *f)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (attrs[i].uid > STORE_UID_GIVEN_MAX) {
+			return fail_set(f, FAIL_LIMIT,
+			    "UID %u is too high to be kept", attrs[i].uid);
+		}
+	}
+	return 0;
+}
+
 int
 account_append(struct account *account, uint64_t mbox_id,
     const struct msg_source *sources, const struct msg_attrs *attrs, size_t n,
     struct appended *out, struct fail *f)
 {
-	struct piece *p = xcalloc(n, sizeof(*p));
 	int rc = -1;
 
 	ASSERT(n > 0);
 	*out = (struct appended){.mbox_id = mbox_id};
+	if (check_given(attrs, n, f) != 0) {
+		return -1;
+	}
+	struct piece *p = xcalloc(n, sizeof(*p));
+
 	for (size_t i = 0; i < n; i++) {
 		p[i].source = &sources[i];
 		p[i].attrs = &attrs[i];

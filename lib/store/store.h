@@ -59,6 +59,7 @@ enum {
 	STORE_KEYWORD_LEN = 64,	 /* octets */
 	STORE_NAME_LEN = 1000,	 /* octets of a mailbox's full name, UTF-8 */
 	STORE_DIGEST_MAX = 4096, /* octets, as DIGEST_MAX of mail/digest.h */
+	STORE_UID_GIVEN_MAX = 0x7fffffff, /* there are as many above */
 };
 
 /* ---- the volume ---- */
@@ -347,7 +348,9 @@ struct msg_attrs {
 	size_t n_keywords;
 	int64_t date_ms; /* INTERNALDATE; 0: now */
 	int16_t zone_min;
-	uint32_t uid;	/* import: a given UID, above all so far; else 0 */
+	/* Import: a given UID, above all so far, STORE_UID_GIVEN_MAX at most
+	 * (FAIL_LIMIT); else 0. */
+	uint32_t uid;
 	struct sv uidl; /* import: the UIDL known by clients; else empty */
 };
 

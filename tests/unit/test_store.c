@@ -664,6 +664,31 @@ imported_messages_keep_what_clients_hold(void **state)
 	account_close(&a);
 }
 
+/* [RFC 9051 2.3.1.1] UIDs end at 2^32: what is given leaves room for what is
+ * delivered later. */
+static void
+imported_uids_leave_room(void **state)
+{
+	struct fixture *x = *state;
+	struct account *a = fixture_account(x, ALICE);
+	struct msg_source source = source_of("m");
+	struct msg_attrs m = {.uid = STORE_UID_GIVEN_MAX};
+	struct appended out;
+	struct fail f = {0};
+
+	OK(account_append(a, 1, &source, &m, 1, &out, &f));
+	uidset_deinit(&out.uids);
+	m.uid++;
+	assert_int_equal(account_append(a, 1, &source, &m, 1, &out, &f), -1);
+	assert_int_equal(f.kind, FAIL_LIMIT);
+	deliver_to(x, ALICE, "", "later");
+	struct view *v = fixture_view(a);
+
+	assert_int_equal(view_mbox_by_id(v, 1)->exists, 2);
+	view_unref(&v);
+	account_close(&a);
+}
+
 static void
 a_closed_account_stays_closed(void **state)
 {
@@ -972,6 +997,7 @@ main(void)
 	    T(subscriptions_are_kept_by_name),
 	    T(digests_come_back),
 	    T(imported_messages_keep_what_clients_hold),
+	    T(imported_uids_leave_room),
 	    T(a_closed_account_stays_closed),
 	    T(small_segments_follow_one_another),
 	    T(usage_is_known_without_the_state),
