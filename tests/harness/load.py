@@ -7,7 +7,7 @@ import threading
 import time
 
 from . import mail
-from .ledger import Ledger, read_all
+from .ledger import Broken, Ledger, read_all
 from .wire import Closed
 
 FLAGS = [b"\\Seen", b"\\Flagged", b"\\Answered", b"$one", b"$two", b"$three"]
@@ -18,6 +18,8 @@ MESSAGE_ID = "BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)]"
 
 class Worker(threading.Thread):
     """A client that connects again whenever it loses its server."""
+
+    refusals = ()   # failures that it does not complain of either
 
     def __init__(self, server, ledger, *accounts):
         super().__init__(daemon=True)
@@ -35,7 +37,9 @@ class Worker(threading.Thread):
                 with self.connect() as c:
                     while not self.ending.is_set():
                         self.work(c)
-            except (Closed, OSError):
+            except Broken as e:
+                self.problem = e
+            except (Closed, OSError, *self.refusals):
                 # Gone with its server; the listening sockets may be gone
                 # too, when postroom itself was killed.
                 time.sleep(0.01)

@@ -6,7 +6,7 @@ import secrets
 from harness import mail
 from harness.ledger import Broken, Ledger, digest
 from harness.load import Delivers, Load, Mailbox, Submits, Worker
-from harness.postroom import Account
+from harness.postroom import Account, ServerError
 from harness.wire import Closed
 
 COPIES = "Copies"
@@ -72,10 +72,16 @@ class Ledger2(Ledger):
         if lost:
             raise Broken(f"{me}: copies lost: {lost}")
 
-    def check_told(self, account, read):
+    def check_told(self, account, read, renewed=False):
         """`read`: {mailbox: (UIDVALIDITY, counters, {UID: key})} of one
-        account.  What was told of a message that is there still holds."""
+        account.  What was told of a message that is there still holds; or
+        all mailboxes have a new UIDVALIDITY, and nothing does."""
         me = account.address
+        told = self._means.get((me, "INBOX"))
+        if renewed:
+            if told and validity_of(read["INBOX"][0]) <= validity_of(told):
+                raise Broken(f"{me}: {told} was not renewed")
+            return
         places = {(box, key): uid for box, (_, _, uids) in read.items()
                   for uid, key in uids.items()}
         for name, meaning in self._means.items():
@@ -93,7 +99,7 @@ class Ledger2(Ledger):
             else:
                 continue
             is_now = read[box][0]
-            if is_now.split()[-1] != validity.split()[-1]:
+            if validity_of(is_now) != validity_of(validity):
                 raise Broken(f"{me}: {box}: {validity} is {is_now}")
             if read[box][2].get(uid, meaning) != meaning:
                 raise Broken(f"{me}: {box}: {uid} was {meaning}, is "
@@ -105,6 +111,11 @@ class Ledger2(Ledger):
             if address == me and read["INBOX"][1][counter] < value:
                 raise Broken(f"{me}: {counter} {value} was told and is "
                              f"{read['INBOX'][1][counter]}")
+
+
+def validity_of(code):
+    """Of b"UIDVALIDITY 4711", or the number alone."""
+    return int(code.split()[-1])
 
 
 class Recorded(Ledger2):
@@ -138,15 +149,20 @@ class Notes:
     def add(self, number, name, args):
         self._noted.append((number, name, args))
 
-    def at(self, number):
+    def at(self, number, shown=None):
         """What must hold if the power failed at this place.  What was asked
-        for later cannot have been done; what was answered later may have."""
+        for later cannot have been done; what was answered later may have.
+        What was only shown behind `shown` settles nothing."""
         past = Ledger2()
         past._digests = self._digests
-        for at, name, args in self._noted:
-            if at <= number:
+        for n, (at, name, args) in enumerate(self._noted):
+            if at <= number and (shown is None or n < shown
+                                 or name not in ("told", "grows")):
                 getattr(past, name)(*args)
         return past
+
+    def __len__(self):
+        return len(self._noted)
 
     def about(self, text):
         """What was written down of a message."""
@@ -300,13 +316,15 @@ class Administers(Worker):
     """Adds accounts and gives them new passwords, by msadm."""
 
     def run(self):
-        try:
-            while not self.ending.wait(0.2):
+        while not self.ending.wait(0.2) and not self.problem:
+            try:
                 self.add()
                 if self.random.random() < 0.7:
                     self.renew()
-        except Exception as e:  # shown by finish()
-            self.problem = e
+            except self.refusals:
+                pass
+            except Exception as e:  # shown by finish()
+                self.problem = e
 
     def add(self):
         self.made = Account(f"n{secrets.token_hex(4)}@example.org",
@@ -336,10 +354,18 @@ class PowerLoad(Load):
         server.imap(kept).ok(f"CREATE {COPIES}")
         named = server.add_account()
         self.ledger.is_now(("names", named.address), {})
+        self.names = Names(server, self.ledger, named)
         self.workers += [
             Delivers(server, self.ledger, *self.accounts, named),
             Signed(server, self.ledger, *self.accounts),
-            Copies(server, self.ledger, kept),
-            Names(server, self.ledger, named),
+            Copies(server, self.ledger, kept), self.names,
             Administers(server, self.ledger, named)]
         self.accounts.append(named)
+
+    def bear(self):
+        """From now on the server may refuse everything."""
+        # What it shows while it does may be lost, which this one builds on.
+        self.names.ending.set()
+        self.names.join()
+        for w in self.workers:
+            w.refusals = (AssertionError, ServerError)

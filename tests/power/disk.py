@@ -16,7 +16,6 @@ nothing stays behind however it ends: see run.py.
 import ctypes
 import mmap
 import os
-import shutil
 import struct
 import subprocess
 import time
@@ -250,7 +249,3 @@ class Cutter:
         return [(at + n, data[n:n + self._sector])
                 for n in range(0, len(data), self._sector)
                 if chance.random() < 0.5]
-
-
-def remove(folder):
-    shutil.rmtree(folder, ignore_errors=True)

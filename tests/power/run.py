@@ -2,13 +2,14 @@
 """A server under load on a disk that forgets what was not flushed.
 
 usage: run.py [--fs ext4|xfs|btrfs] [--seed N] [--work N] [--days N]
-              [--cuts N] [--seconds N] [--without FLUSH] [--build DIR] [--keep]
+              [--cuts N] [--seconds N] [--without FLUSH | --fail write|flush]
+              [--build DIR] [--keep]
        run.py --again FOLDER --at N [--build DIR]
 
 Records what a server writes while clients work, then lets the power fail at
 many places of that record, mounts what is left, starts the server on it and
 holds it against what the clients were told.  docs/power.md tells all.
---keep keeps the record if something was lost, for --again.
+--keep keeps the record, for --again.
 
 Exit status: 0, 1 if something was lost, 77 if this machine cannot do it, which
 is said in one line.
@@ -36,6 +37,7 @@ from power.check import check  # noqa: E402
 from power.clients import PowerLoad  # noqa: E402
 
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
+MEMORY = "4g"   # at most, for a record and images
 PACE = 86400    # a day takes a second
 ROUND = 8       # cuts in the order of the log before it is begun again
 CAP_SYS_ADMIN = 21
@@ -132,14 +134,33 @@ def record(args, disk, machine, chance):
         with load:
             while load.ledger.acks < args.work or disk.age() < args.days:
                 load.wait(chance.randint(50, 300))
-                if not args.without:
+                if not args.without and not args.fail:
                     disturb(server, chance)
+            shown = None
+            if args.fail:
+                begin = disk.count
+                shown = break_down(args, disk, load, chance)
             end = disk.count
     finally:
         stop_hard(server)
     for event, n in warnings(server).items():
         print(f"{n} times: {event}", flush=True)
-    return load.ledger, load.accounts, begin, end
+    return load.ledger, load.accounts, begin, end, shown
+
+
+def break_down(args, disk, load, chance):
+    """The disk refuses for a moment, and then serves again as if nothing had
+    been.  How much stands in the ledger that was shown before."""
+    load.bear()
+    shown = len(load.ledger.notes)
+    disk.fail(args.fail)
+    until = time.monotonic() + chance.choice((0.05, 0.3, 1))
+    while time.monotonic() < until or disk.control.refused == 0:
+        time.sleep(0.01)
+    disk.fail("good")
+    # What is acknowledged now, if anything is, must be true.
+    time.sleep(1)
+    return shown
 
 
 def warnings(server):
@@ -171,13 +192,13 @@ def places(args, notes, flushes, left_out, begin, end, chance):
     return sorted(min(n, end) for n in chosen)
 
 
-def judge(args, machine, kind, image, ledger, accounts):
+def judge(args, machine, kind, image, ledger, accounts, may_resume):
     disks.mount(kind, image, machine.mounted)
     try:
         server = machine.server(args.build)
         try:
             server.start()
-            return check(server, ledger, accounts)
+            return check(server, ledger, accounts, may_resume)
         finally:
             stop_hard(server)
     finally:
@@ -192,7 +213,8 @@ def experiment(args, folder):
         machine = Machine(folder, disk.control_path)
         disk.mount(machine.mounted)
         disk.hurry(PACE)
-        ledger, accounts, begin, end = record(args, disk, machine, chance)
+        ledger, accounts, begin, end, shown = record(args, disk, machine,
+                                                     chance)
         disk.leave_out(None)
         disk.umount()
     print(f"{args.fs} seed {args.seed}: {ledger.acks} answers, {end} writes "
@@ -210,14 +232,16 @@ def experiment(args, folder):
         chosen = places(args, ledger.notes, flushes, left_out, begin, end,
                         chance)
         lost += judge_all(args, machine, disks.Cutter(folder, args.fs),
-                          chosen, ledger.notes, accounts, chance, until)
+                          chosen, ledger.notes, accounts, chance, until,
+                          shown)
         done += len(chosen)
     print(f"{args.fs} seed {args.seed}: {lost} cuts lost something",
           flush=True)
     return lost
 
 
-def judge_all(args, machine, cutter, chosen, notes, accounts, chance, until):
+def judge_all(args, machine, cutter, chosen, notes, accounts, chance, until,
+              shown=None):
     """How many cuts lost something."""
     image = machine.mounted + ".image"
     lost = 0
@@ -228,7 +252,8 @@ def judge_all(args, machine, cutter, chosen, notes, accounts, chance, until):
         began = time.monotonic()
         try:
             total = judge(args, machine, cutter.kind, image,
-                          notes.at(number), accounts)
+                          notes.at(number, shown), accounts,
+                          shown is not None)
             print(f"cut at {number}, {how}: {total} messages stand, "
                   f"{time.monotonic() - began:.1f} s", flush=True)
         except (Broken, ServerError, Closed, AssertionError, OSError,
@@ -273,6 +298,7 @@ def options():
     parser.add_argument("--seconds", type=int,
                         help="begin no cut when so many have passed")
     parser.add_argument("--without", choices=disks.WITHOUT)
+    parser.add_argument("--fail", choices=("write", "flush"))
     parser.add_argument("--build", default=BUILD)
     parser.add_argument("--keep", action="store_true")
     parser.add_argument("--again", metavar="FOLDER")
@@ -291,15 +317,17 @@ def main():
     if args.again:
         return 1 if again(args) else 0
     folder = tempfile.mkdtemp(prefix="power-")
-    lost = True
-    try:
+    if args.keep:
         lost = experiment(args, folder)
+        print(f"kept: {folder}")
+        return 1 if lost else 0
+    # In memory, and gone with us.
+    disks.run("mount", "-t", "tmpfs", "-o", f"size={MEMORY}", "power", folder)
+    try:
+        return 1 if experiment(args, folder) else 0
     finally:
-        if lost and args.keep:
-            print(f"kept: {folder}")
-        else:
-            disks.remove(folder)
-    return 1 if lost else 0
+        disks.run("umount", "--lazy", folder)
+        os.rmdir(folder)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import pytest
 
 from harness.postroom import BUILD, ROOT
 
-SECONDS = os.environ.get("POWER_SECONDS", "20")
+SECONDS = os.environ.get("POWER_SECONDS", "10")
 RUNS = int(os.environ.get("POWER_RUNS", "1"))
 FIRST = int(os.environ.get("POWER_FIRST", "1"))
 LIMIT = 300 + 2 * int(SECONDS)
@@ -34,6 +34,19 @@ def run(*args):
 @pytest.mark.parametrize("kind", ["ext4", "xfs", "btrfs"])
 def test_what_was_acknowledged_is_there(kind, seed):
     done = run("--fs", kind, "--seed", str(seed))
+    assert done.returncode == 0, done.stdout
+
+
+# A soak has all of them.
+FAILURES = [("ext4", "write"), ("xfs", "flush"), ("btrfs", "write"),
+            ("ext4", "flush"), ("xfs", "write"), ("btrfs", "flush")]
+
+
+@pytest.mark.parametrize("seed", range(FIRST, FIRST + RUNS))
+@pytest.mark.parametrize("kind, call", FAILURES if RUNS > 1 else FAILURES[:3])
+def test_nothing_is_acknowledged_falsely_when_the_disk_fails(kind, call, seed):
+    done = run("--fs", kind, "--fail", call, "--seed", str(seed),
+               "--days", "1")
     assert done.returncode == 0, done.stdout
 
 
