@@ -1,5 +1,7 @@
 #include "store/journal_priv.h"
 
+#include "base/block.h"
+#include "base/mem.h"
 #include "store/account_priv.h"
 #include "store/head_priv.h"
 #include "store/mutate_priv.h"
@@ -143,18 +145,45 @@ vouch(struct store *s, struct segment *seg)
 	seg->vouched = true;
 }
 
+/*
+ * The kernel tells of what it has lost once for each open file, and our threads
+ * share this one: who is told must have said so before another believes a flush
+ * beside it.  So there is one at a time, also while the failure is marked, and
+ * whoever waited for one that began behind its own records needs no other.
+ */
+static int
+flush_in_turn(struct store *s, struct segment *seg, struct fail *f)
+{
+	uint64_t own = atomic_fetch_add(&seg->flushes_asked, 1) + 1;
+	int rc = 0;
+
+	block_begin(); /* the lock is held for as long as a flush takes */
+	ASSERT(pthread_mutex_lock(&seg->flush) == 0);
+	if (seg->flushes_done < own) {
+		uint64_t asked = atomic_load(&seg->flushes_asked);
+
+		rc = fs_datasync(s->fs, seg->fd);
+		if (rc == 0) {
+			seg->flushes_done = asked;
+		} else {
+			seg->bad = true;
+			rc = store_flush_failed(s, -rc, "journal", f);
+		}
+	}
+	ASSERT(pthread_mutex_unlock(&seg->flush) == 0);
+	block_end();
+	return rc;
+}
+
 int
 journal_flush(
     struct account *a, struct segment *seg, uint64_t end, struct fail *f)
 {
 	place_t place = place_make(seg->header.name.number, end);
-	int rc;
 
 	vouch(a->store, seg);
-	rc = fs_datasync(a->store->fs, seg->fd);
-	if (rc != 0) {
-		seg->bad = true;
-		return store_flush_failed(a->store, -rc, "journal", f);
+	if (flush_in_turn(a->store, seg, f) != 0) {
+		return -1;
 	}
 	if (a->store->read_only) {
 		return store_is_read_only(f);

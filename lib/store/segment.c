@@ -159,6 +159,7 @@ segment_new(struct fs *fs)
 	s->fs = fs;
 	s->refs = 1;
 	s->fd = -1;
+	ASSERT(pthread_mutex_init(&s->flush, NULL) == 0);
 	return s;
 }
 
@@ -301,5 +302,6 @@ segment_unref(struct segment **s)
 		return;
 	}
 	fs_close(old->fs, &old->fd);
+	(void)pthread_mutex_destroy(&old->flush);
 	free(old);
 }

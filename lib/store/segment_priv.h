@@ -29,6 +29,7 @@
  */
 #pragma once
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -97,6 +98,11 @@ struct segment {
 	_Atomic uint64_t reach; /* octets that it had for a snapshot */
 	_Atomic bool cut;	/* fewer than that are left */
 	_Atomic uint64_t allocated; /* octets that a full disk leaves us */
+	/* One flush at a time, see journal_flush(): how many were asked for,
+	 * and how many of these one that succeeded had begun behind. */
+	_Atomic uint64_t flushes_asked;
+	pthread_mutex_t flush;
+	uint64_t flushes_done; /* with `flush` */
 };
 
 /* Open `name` in the folder journal/ below `account_dir`.  FAIL_ABSENT;

@@ -5,6 +5,10 @@
  */
 #include <dirent.h>
 #include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
+#include <time.h>
 
 #include "base/log.h"
 #include "store_fixture.h"
@@ -26,11 +30,13 @@ struct faulty {
 	struct fs fs;
 	struct fs *real; /* owned */
 	enum fault fault;
-	int in;		  /* calls of that kind until it happens; < 0: never */
-	bool sick;	  /* it has happened; a full disk stays full */
-	int64_t ahead_ms; /* of the real clock */
-	bool vanishing;	  /* see vanish() */
-	bool blind; /* the journal's folder is listed while it changes, and
+	int in;		   /* calls of that kind until it happens; < 0: never */
+	bool sick;	   /* it has happened; a full disk stays full */
+	int64_t ahead_ms;  /* of the real clock */
+	_Atomic bool slow; /* see told_late() */
+	sem_t entered, answered;
+	bool vanishing; /* see vanish() */
+	bool blind;	/* the journal's folder is listed while it changes, and
 		     * what comes and goes meanwhile is missed: all of it */
 };
 
@@ -126,9 +132,32 @@ f_copy_in(struct fs *fs, int fd, int from, uint64_t at, size_t len)
 	return fs_copy_in(real_of(fs), fd, from, at, len);
 }
 
+/* The first of two threads that flush the journal is told of what was lost,
+ * and has still to say so when the second comes back. */
+static int
+told_late(struct faulty *x)
+{
+	struct timespec until;
+
+	ASSERT(sem_post(&x->entered) == 0);
+	(void)clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += 1;
+	while (sem_timedwait(&x->answered, &until) != 0) {
+		if (errno == ETIMEDOUT) {
+			break; /* the second waits for us */
+		}
+	}
+	return -EIO;
+}
+
 static int
 f_sync(struct fs *fs, int fd, bool data_only)
 {
+	struct faulty *x = (struct faulty *)fs;
+
+	if (data_only && atomic_exchange(&x->slow, false)) {
+		return told_late(x);
+	}
 	if (strikes(fs, FAULT_SYNC_EIO)) {
 		return -EIO;
 	}
@@ -485,6 +514,50 @@ a_failed_flush_stops_processes_that_open_the_store_later(void **state)
 	account_close(&a);
 	store_close(&told);
 	fs_real_close(&x.real);
+}
+
+static void *
+deliver_first(void *arg)
+{
+	struct msg_source source = source_of("first");
+	struct delivery d = {.account_id = ALICE};
+	struct fail f = {0};
+
+	return store_deliver(arg, &source, &d, 1, &f) == 0 ? arg : NULL;
+}
+
+/* The kernel tells of a failure once for each open file: two threads share
+ * one, and it may be about what both have written. */
+static void
+a_flush_that_failed_for_one_thread_failed_for_those_beside_it(void **state)
+{
+	struct fixture *fx = *state;
+	struct faulty x = {.fs.ops = &faulty_ops, .in = -1};
+	struct msg_source source = source_of("second");
+	struct delivery d = {.account_id = ALICE};
+	struct store *store;
+	struct promise p = {0};
+	struct fail f = {0};
+	pthread_t first;
+	void *first_done;
+
+	assert_int_equal(sem_init(&x.entered, 0, 0), 0);
+	assert_int_equal(sem_init(&x.answered, 0, 0), 0);
+	OK(fs_real_open(fx->root, &x.real, &f));
+	OK(store_open(&fx->conf, &x.fs, &store, &f));
+	try_deliver(store, &p);
+	assert_int_equal(p.inbox, 1);
+	x.slow = true;
+	assert_int_equal(pthread_create(&first, NULL, deliver_first, store), 0);
+	assert_int_equal(sem_wait(&x.entered), 0);
+	assert_int_equal(store_deliver(store, &source, &d, 1, &f), -1);
+	assert_int_equal(sem_post(&x.answered), 0);
+	assert_int_equal(pthread_join(first, &first_done), 0);
+	assert_null(first_done);
+	store_close(&store);
+	fs_real_close(&x.real);
+	assert_int_equal(sem_destroy(&x.entered), 0);
+	assert_int_equal(sem_destroy(&x.answered), 0);
 }
 
 /* ---- the journal's folder ---- */
@@ -976,6 +1049,9 @@ main(void)
 		fixture_end),
 	    cmocka_unit_test_setup_teardown(
 		a_failed_flush_stops_processes_that_open_the_store_later,
+		fixture_begin, fixture_end),
+	    cmocka_unit_test_setup_teardown(
+		a_flush_that_failed_for_one_thread_failed_for_those_beside_it,
 		fixture_begin, fixture_end),
 	    cmocka_unit_test_setup_teardown(
 		a_listing_that_misses_all_proves_nothing, fixture_begin,
