@@ -45,10 +45,14 @@ const list = name => [...folder(name).messages];
 const subjects = name => list(name).map(h => h.mime2DecodedSubject).sort();
 const find = (name, subject) => list(name).find(
     h => h.mime2DecodedSubject == subject);
-const until = async (test, what) => {
-    for (;;) {
-        const found = test();
-        if (found) return found;
+const until = async test => {
+    while (!test()) await new Promise(r => setTimeout(r, 20));
+};
+// The folder is asked for again and again, as an update that comes while
+// another runs may come to nothing.
+const fresh = async (name, test) => {
+    for (let i = 0; !test(); i++) {
+        if (i % 50 == 0) folder(name).updateFolder(null);
         await new Promise(r => setTimeout(r, 20));
     }
 };
@@ -99,7 +103,6 @@ await until(() => folder("INBOX"));
 SIGN_IN = """
 server().password = args[0];
 MailServices.outgoingServer.defaultServer.password = args[0];
-folder("INBOX").getNewMessages(null, null);
 """
 
 

@@ -16,8 +16,7 @@ def test_a_day_in_a_mailbox(server, account, thunderbird, tmp_path):
     server.deliver(mail.make("first", "Grüße\r\n"), account)
     server.deliver(mail.make("second"), account)
     t.sign_up(server, account, secure=False)
-    t.run("folder('INBOX').getNewMessages(null, null);"
-          "await until(() => list('INBOX').length == 2);")
+    t.run("await fresh('INBOX', () => list('INBOX').length == 2);")
 
     for name in ["Töpfe", "Archive"]:
         t.run("server().rootFolder.createSubfolder(args[0], null);"
@@ -38,9 +37,9 @@ def test_a_day_in_a_mailbox(server, account, thunderbird, tmp_path):
             c.done(tag)
         c.ok("STORE 2 +FLAGS (\\Answered $Forwarded)")
         assert c.append("INBOX", mail.make("third"), "(\\Flagged)").ok
-        t.run("await until(() => list('INBOX').length == 3);"
-              "await until(() => (find('INBOX', 'second').flags & 0x1002)"
-              "    == 0x1002);")
+        t.run("await fresh('INBOX', () => list('INBOX').length == 3);"
+              "await fresh('INBOX', () => "
+              "    (find('INBOX', 'second').flags & 0x1002) == 0x1002);")
 
     # COPY, MOVE, and a move to the trash.
     for subject, move in [("first", False), ("second", True)]:
@@ -49,8 +48,8 @@ def test_a_day_in_a_mailbox(server, account, thunderbird, tmp_path):
               "    [find('INBOX', args[0])], folder('Archive/2024'),"
               "    args[1], l, null, false);"
               "if (await end) throw new Error('not copied');", subject, move)
-    assert t.run("folder('Archive/2024').updateFolder(null);"
-                 "await until(() => list('Archive/2024').length == 2);"
+    assert t.run("await fresh('Archive/2024',"
+                 "    () => list('Archive/2024').length == 2);"
                  "return subjects('Archive/2024');") == ["first", "second"]
     t.run("const [l, end] = copied();"
           "folder('INBOX').deleteMessages([find('INBOX', 'first')], null,"
@@ -117,7 +116,7 @@ def test_it_sends_and_keeps_a_copy(server, account, thunderbird, tmp_path):
             Ci.nsIMsgSend).sendMessageFile(me, "", fields, local(args[0]),
             false, false, Ci.nsIMsgSend.nsMsgDeliverNow, null, l, null, null);
         if (await end) throw new Error("not sent");
-        await until(() => find("INBOX", "to myself"));
+        await fresh("INBOX", () => find("INBOX", "to myself"));
         """, str(tmp_path / "letter.eml"))
     with server.imap(account) as c:
         for box in ["INBOX", "Sent"]:
@@ -133,8 +132,7 @@ def test_rfc7162_it_comes_back_to_a_changed_mailbox(server, account,
         server.deliver(mail.make(f"number {i}"), account)
     with Thunderbird(profile) as t:
         t.sign_up(server, account, secure=True)
-        t.run("folder('INBOX').getNewMessages(null, null);"
-              "await until(() => list('INBOX').length == 5);")
+        t.run("await fresh('INBOX', () => list('INBOX').length == 5);")
         assert t.is_content()
     with server.imap(account) as c:
         c.ok("SELECT INBOX")
@@ -144,9 +142,9 @@ def test_rfc7162_it_comes_back_to_a_changed_mailbox(server, account,
         assert c.append("INBOX", mail.make("number 5")).ok
     with Thunderbird(profile) as t:
         t.sign_in(account)
-        assert t.run("await until(() => find('INBOX', 'number 5'));"
-                     "await until(() => !find('INBOX', 'number 1'));"
-                     "await until(() => find('INBOX', 'number 2').isFlagged);"
+        assert t.run("await fresh('INBOX', () => find('INBOX', 'number 5')"
+                     "    && !find('INBOX', 'number 1')"
+                     "    && find('INBOX', 'number 2').isFlagged);"
                      "return subjects('INBOX');") == [
             f"number {i}" for i in (0, 2, 3, 4, 5)]
         assert t.is_content()
