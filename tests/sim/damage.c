@@ -554,6 +554,8 @@ world_damage(struct world *w)
 	w->damaged = true;
 	simfs_capacity(w->fs, 0); /* a SEAL takes room */
 	for (unsigned a = 0; a < ORACLE_ACCOUNTS; a++) {
+		/* What is outdated gets its successor now. */
+		(void)live_messages(w, a);
 		damage_snapshots(w, a);
 		damage_segments(w, a);
 		damage_ends(w, a);
