@@ -3,8 +3,12 @@
  * account: what one of them says must hold for what another has not flushed.
  */
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "../unit/unit.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "content.h"
@@ -618,6 +622,100 @@ a_sleeper_looks_again(void **state)
 	simfs_free(&m.fs);
 }
 
+/* ---- two versions ---- */
+
+struct newest {
+	char path[200];
+};
+
+static void
+note_newest(void *arg, const char *path, bool is_dir)
+{
+	struct newest *n = arg;
+
+	if (!is_dir && strcmp(path, n->path) > 0) {
+		(void)snprintf(n->path, sizeof(n->path), "%s", path);
+	}
+}
+
+/* What a program of another version would have written: docs/store.md, 3. */
+static void
+set_semantics(struct machine *m, uint8_t version)
+{
+	enum { COPY = 4096, SEMANTICS = 12, CRC = 124 };
+	struct newest n = {.path = ""};
+	uint64_t size;
+
+	simfs_walk(m->fs,
+	    "accounts/0a/0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a/journal", false,
+	    note_newest, &n);
+	uint8_t *octets = simfs_octets(m->fs, n.path, &size);
+
+	assert_true(size >= COPY + CRC + 4);
+	for (unsigned at = 0; at <= COPY; at += COPY) {
+		octets[at + SEMANTICS] = version;
+		uint32_t crc = crc32c(0, octets + at, CRC);
+
+		for (unsigned i = 0; i < 4; i++) {
+			octets[at + CRC + i] = (uint8_t)(crc >> 8 * i);
+		}
+	}
+	simfs_put_octets(m->fs, n.path, octets, size);
+	free(octets);
+}
+
+static void
+expect_refused(struct process *p)
+{
+	struct delivery to = {.account_id = id};
+	struct view *v = NULL;
+	struct fail f;
+
+	assert_int_equal(account_refresh(p->account, &v, &f), -1);
+	assert_int_equal(f.kind, FAIL_PERM);
+	assert_non_null(strstr(f.text, "newer version"));
+	assert_int_equal(append(p, 2, &f), -1);
+	assert_int_equal(
+	    store_deliver(p->store,
+		&(struct msg_source){.body = SV("x"), .fd = -1}, &to, 1, &f),
+	    -1);
+	assert_int_equal(to.rc, -1);
+}
+
+/* A newer program has rotated: an older one stops there and says so, and does
+ * not skip what it might misunderstand; what it was asked for is not done. */
+static void
+a_newer_version_stops_an_older_one(void **state)
+{
+	enum { DAYS_MS = 3 * 24 * 3600 * 1000, OURS = 1, NEWER = 2 };
+	struct machine m;
+	struct process p;
+	struct process later;
+	struct fail f;
+
+	(void)state;
+	machine_make(&m, true);
+	process_start(&m, &p);
+	process_start(&m, &racing);
+	assert_int_equal(append(&p, 1, &f), 0);
+	simfs_advance(m.fs, DAYS_MS);
+	assert_int_equal(account_checkpoint(racing.account, &f), 0);
+	assert_int_equal(account_collect(racing.account, &f), 0);
+	process_end(&racing);
+	set_semantics(&m, NEWER);
+	process_start(&m, &later);
+	expect_refused(&p);
+	expect_refused(&later);
+	set_semantics(&m, OURS);
+	assert_int_equal(messages(&p), 1);
+	assert_int_equal(messages(&later), 1);
+	assert_int_equal(append(&later, 3, &f), 0);
+	assert_int_equal(messages(&p), 2);
+	process_end(&later);
+	process_end(&p);
+	simfs_free(&m.fs);
+}
+
 static uint32_t
 uidvalidity(struct process *p)
 {
@@ -670,6 +768,7 @@ main(void)
 	    cmocka_unit_test(readers_see_the_new_generation),
 	    cmocka_unit_test(no_refresh_without_a_look_at_the_segment),
 	    cmocka_unit_test(a_sleeper_looks_again),
+	    cmocka_unit_test(a_newer_version_stops_an_older_one),
 	    cmocka_unit_test(seal_is_not_passed_before_it_is_followed),
 	    cmocka_unit_test(the_slower_maker_vouches_for_the_account),
 	};
