@@ -194,18 +194,27 @@ list_folder(const char *path, size_t *n_out)
 }
 
 static void
+log_unread(const char *names, int error)
+{
+	struct fail f;
+
+	if (error != ENOENT) {
+		(void)fail_err(&f, error, "read %s", names);
+		LOG(LOG_ERROR, "tls.refused", kv_str("path", names),
+		    kv_fail(&f));
+	}
+}
+
+static void
 load_names(
     struct tls_context *t, const char *names, const struct tls_context *old)
 {
 	size_t n;
 	char **list = list_folder(names, &n);
 
-	if (list == NULL && errno != ENOENT) {
-		struct fail f;
-
-		(void)fail_sys(&f, "read %s", names);
-		LOG(LOG_ERROR, "tls.refused", kv_str("path", names),
-		    kv_fail(&f));
+	if (list == NULL) {
+		log_unread(names, errno);
+		return;
 	}
 	for (size_t i = 0; i < n; i++) {
 		char *folder = xasprintf("%s/%s", names, list[i]);

@@ -23,6 +23,19 @@ compare_names(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+/* In lower case; owned. */
+static char *
+name_of(const ASN1_IA5STRING *s)
+{
+	char *text =
+	    xasprintf("%.*s", ASN1_STRING_length(s), ASN1_STRING_get0_data(s));
+
+	for (char *p = text; *p != '\0'; p++) {
+		*p = (char)tolower((unsigned char)*p);
+	}
+	return text;
+}
+
 /* The names that a certificate is for, in one order and case. */
 static void
 add_names(const X509 *x, struct buf *to)
@@ -37,14 +50,7 @@ add_names(const X509 *x, struct buf *to)
 		const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
 
 		if (name->type == GEN_DNS) {
-			const ASN1_IA5STRING *s = name->d.dNSName;
-			char *text = xasprintf("%.*s", ASN1_STRING_length(s),
-			    ASN1_STRING_get0_data(s));
-
-			for (char *p = text; *p != '\0'; p++) {
-				*p = (char)tolower((unsigned char)*p);
-			}
-			list[found++] = text;
+			list[found++] = name_of(name->d.dNSName);
 		}
 	}
 	qsort(list, found, sizeof(*list), compare_names);
