@@ -33,7 +33,8 @@ check_seal(const struct check *c, struct segment *seg, const struct scan *scan,
 		   : 0;
 }
 
-static int
+/* What cannot be read is a finding as well: the rest is still looked at. */
+static void
 check_segment(
     const struct check *c, const struct seg_name *name, struct fail *f)
 {
@@ -47,11 +48,12 @@ check_segment(
 	check_progress(c);
 	seg_name_write(name, text);
 	if (segment_open(a->store->fs, a->dir, name, &seg, f) != 0) {
-		if (f->kind == FAIL_CORRUPT) {
+		/* Gone: collected since it was listed. */
+		if (f->kind != FAIL_ABSENT) {
 			check_report(c, "journal/%s: %s", text, f->text);
 		}
-		return f->kind == FAIL_CORRUPT || f->kind == FAIL_ABSENT ? 0
-									 : -1;
+		fail_clear(f);
+		return;
 	}
 	scan_init(&scan, seg, SEG_HEADER);
 	do {
@@ -66,14 +68,12 @@ check_segment(
 	if (rc == 0) {
 		rc = check_seal(c, seg, &scan, text, f);
 	}
-	if (rc != 0 && f->kind == FAIL_CORRUPT) {
+	if (rc != 0) {
 		check_report(c, "journal/%s: %s", text, f->text);
 		fail_clear(f);
-		rc = 0;
 	}
 	scan_deinit(&scan);
 	segment_unref(&seg);
-	return rc;
 }
 
 static int
@@ -87,7 +87,7 @@ check_journal(const struct check *c, struct fail *f)
 		return -1;
 	}
 	for (size_t i = 0; rc == 0 && i < n; i++) {
-		rc = check_segment(c, &names[i], f);
+		check_segment(c, &names[i], f);
 	}
 	free(names);
 	return rc;

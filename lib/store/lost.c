@@ -141,34 +141,43 @@ void_lost(struct account *a, uint64_t mbox, struct uidset *uids, struct fail *f)
 	return rc;
 }
 
+static void
+check_message(const struct check *c, const struct box *b, const struct msg *m,
+    struct uidset *lost)
+{
+	struct fail f = {.kind = FAIL_NONE};
+	char path[PATH_SIZE];
+	int rc = is_lost(c->account, m, path, &f);
+
+	if (rc == 1) {
+		uidset_add(lost, m->uid);
+		check_report(c,
+		    "message %u of mailbox %.*s: %s is missing or cut", m->uid,
+		    SV_ARG(b->pub.name), path);
+	} else if (rc != 0) {
+		check_report(c, "message %u of mailbox %.*s: %s", m->uid,
+		    SV_ARG(b->pub.name), f.text);
+	} else if (c->conf->octets) {
+		check_octets(c, b, m, path);
+	}
+	c->sum->messages++;
+	c->sum->octets += m->size;
+}
+
 static int
 lost_in(const struct check *c, const struct box *b, struct fail *f)
 {
 	struct uidset lost = {.n = 0};
-	char path[PATH_SIZE];
 	int rc = 0;
 
-	for (uint32_t i = 0; rc >= 0 && i < b->msgs.n; i++) {
-		const struct msg *m = vec_at(&b->msgs, i);
-
-		rc = is_lost(c->account, m, path, f);
-		if (rc == 1) {
-			uidset_add(&lost, m->uid);
-			check_report(c,
-			    "message %u of mailbox %.*s: %s is "
-			    "missing or cut",
-			    m->uid, SV_ARG(b->pub.name), path);
-		} else if (rc == 0 && c->conf->octets) {
-			check_octets(c, b, m, path);
-		}
-		c->sum->messages++;
-		c->sum->octets += m->size;
+	for (uint32_t i = 0; i < b->msgs.n; i++) {
+		check_message(c, b, vec_at(&b->msgs, i), &lost);
 	}
-	if (rc >= 0 && c->conf->repair) {
+	if (c->conf->repair) {
 		rc = void_lost(c->account, b->pub.id, &lost, f);
 	}
 	uidset_deinit(&lost);
-	return rc < 0 ? -1 : 0;
+	return rc;
 }
 
 int

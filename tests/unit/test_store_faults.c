@@ -36,7 +36,9 @@ struct faulty {
 	_Atomic bool slow; /* see told_late() */
 	sem_t entered, answered;
 	bool vanishing; /* see vanish() */
-	bool blind;	/* the journal's folder is listed while it changes, and
+	/* What is below it cannot be looked at, or opened; NULL: nothing. */
+	const char *bad;
+	bool blind; /* the journal's folder is listed while it changes, and
 		     * what comes and goes meanwhile is missed: all of it */
 };
 
@@ -88,10 +90,21 @@ vanish(struct faulty *x, int dir, const char *path)
 	}
 }
 
+static bool
+is_bad(struct fs *fs, const char *path)
+{
+	const struct faulty *x = (const struct faulty *)fs;
+
+	return x->bad != NULL && strstr(path, x->bad) != NULL;
+}
+
 static int
 f_open(struct fs *fs, int dir, const char *path, int flags, unsigned mode)
 {
 	vanish((struct faulty *)fs, dir, path);
+	if (is_bad(fs, path)) {
+		return -EIO;
+	}
 	return strikes(fs, FAULT_OPEN)
 		   ? -EMFILE
 		   : fs_open(real_of(fs), dir, path, flags, mode);
@@ -183,7 +196,8 @@ f_stat(struct fs *fs, int fd, struct fs_stat *out)
 static int
 f_stat_at(struct fs *fs, int dir, const char *path, struct fs_stat *out)
 {
-	return fs_stat_at(real_of(fs), dir, path, out);
+	return is_bad(fs, path) ? -EIO
+				: fs_stat_at(real_of(fs), dir, path, out);
 }
 
 static int
@@ -931,6 +945,46 @@ collect_in(struct fixture *fx, int days, unsigned files, unsigned messages)
 	fs_real_close(&x.real);
 }
 
+/* Whatever a disk does not give is a finding, and not the end of the check:
+ * nor is a message that cannot be looked at one without a file. */
+static void
+a_check_goes_on_behind_what_cannot_be_read(void **state)
+{
+	static const char *const bad[] = {"box/", "journal/0"};
+	struct fixture *fx = *state;
+	struct faulty x = {.fs.ops = &faulty_ops, .in = -1};
+	struct account *a = NULL;
+	struct store *store;
+	struct fail f = {0};
+
+	deliver_to(fx, ALICE, "", "first");
+	deliver_to(fx, ALICE, "", "second");
+	OK(fs_real_open(fx->root, &x.real, &f));
+	OK(store_open(&fx->conf, &x.fs, &store, &f));
+	OK(account_open(store, ALICE, &a, &f));
+	struct view *v = fixture_view(a);
+
+	view_unref(&v);
+	for (size_t i = 0; i < COUNT_OF(bad); i++) {
+		unsigned lines = 0;
+		const struct check_conf conf = {
+		    .repair = true, .report = count_lines, .arg = &lines};
+		struct checked sum = {0};
+
+		x.bad = bad[i];
+		OK(account_check(a, &conf, &sum, &f));
+		assert_int_equal(lines, i == 0 ? 2 : 1);
+		assert_int_equal(sum.messages, 2);
+		x.bad = NULL;
+	}
+	v = fixture_view(a);
+	assert_int_equal(view_mbox_at(v, 0)->exists, 2);
+	view_unref(&v);
+	account_close(&a);
+	store_close(&store);
+	fs_real_close(&x.real);
+}
+
 static void
 damage_the_second_of_three(struct fixture *x)
 {
@@ -1070,6 +1124,9 @@ main(void)
 		fixture_end),
 	    cmocka_unit_test_setup_teardown(
 		a_bad_octet_in_a_group_costs_all_of_it, fixture_begin,
+		fixture_end),
+	    cmocka_unit_test_setup_teardown(
+		a_check_goes_on_behind_what_cannot_be_read, fixture_begin,
 		fixture_end),
 	    cmocka_unit_test_setup_teardown(
 		a_file_without_a_record_stays_for_the_retention, fixture_begin,
