@@ -249,7 +249,7 @@ commit_failed(const struct commit *c, struct fail *f)
 static bool
 wrote_nothing(ssize_t n)
 {
-	return n == -ENOSPC || n == -EDQUOT || n == -EFBIG;
+	return n == -ENOSPC || n == -EDQUOT || n == -EFBIG || n == -EROFS;
 }
 
 int
