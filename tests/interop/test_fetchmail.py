@@ -19,8 +19,10 @@ class Fetchmail:
         self.rc.chmod(0o600)
 
     def __call__(self, want=0):
-        return client.run(["fetchmail", "-f", str(self.rc), "--nosyslog",
-                           "-v", "--nodetach"], env=self.env, want=want)
+        # Of root's two at a time would find each other's pid file.
+        return client.run(
+            ["fetchmail", "-f", str(self.rc), "--pidfile", f"{self.rc}.pid",
+             "--nosyslog", "-v", "--nodetach"], env=self.env, want=want)
 
 
 # fetchmail's own words for its exit status.
