@@ -37,13 +37,13 @@ def test_what_was_acknowledged_is_there(kind, seed):
     assert done.returncode == 0, done.stdout
 
 
-# A soak has all of them.
-FAILURES = [("ext4", "write"), ("xfs", "flush"), ("btrfs", "write"),
+# A soak has all of them.  What of btrfs is not here: docs/power.md.
+FAILURES = [("ext4", "write"), ("xfs", "flush"),
             ("ext4", "flush"), ("xfs", "write"), ("btrfs", "flush")]
 
 
 @pytest.mark.parametrize("seed", range(FIRST, FIRST + RUNS))
-@pytest.mark.parametrize("kind, call", FAILURES if RUNS > 1 else FAILURES[:3])
+@pytest.mark.parametrize("kind, call", FAILURES if RUNS > 1 else FAILURES[:2])
 def test_nothing_is_acknowledged_falsely_when_the_disk_fails(kind, call, seed):
     done = run("--fs", kind, "--fail", call, "--seed", str(seed),
                "--days", "1")
