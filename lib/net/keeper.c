@@ -50,23 +50,40 @@ is_allowed(const struct keeper_conf *conf, struct sv path)
 }
 
 /* Could nobody but root have made what has this name?  Its folder is seen to
- * by the call for that. */
+ * by the call for that.  False, and errno. */
 static bool
 is_roots(const char *path)
 {
 	struct stat st;
 
-	return lstat(path, &st) == 0 && st.st_uid == 0
+	if (lstat(path, &st) != 0) {
+		return false;
+	}
+	errno = EACCES;
+	return st.st_uid == 0
 	       && (!S_ISDIR(st.st_mode)
 		   || (st.st_mode & (S_IWGRP | S_IWOTH)) == 0
 		   || (st.st_mode & S_ISVTX) != 0);
+}
+
+static bool
+goes_up(const char *path)
+{
+	while ((path = strstr(path, "/..")) != NULL) {
+		path += strlen("/..");
+		if (*path == '/' || *path == '\0') {
+			return true;
+		}
+	}
+	return false;
 }
 
 /* The same of each folder above it, and no way back up. */
 static bool
 is_roots_throughout(char *path)
 {
-	if (path[0] != '/' || strstr(path, "/../") != NULL) {
+	if (path[0] != '/' || goes_up(path)) {
+		errno = EACCES;
 		return false;
 	}
 	for (char *at = path + 1; *at != '\0'; at++) {
@@ -86,9 +103,11 @@ is_roots_throughout(char *path)
 static int
 open_for(const struct keeper_conf *conf, struct request *r)
 {
-	if (!is_allowed(conf, sv_cstr(r->path))
-	    || !is_roots_throughout(r->path)) {
+	if (!is_allowed(conf, sv_cstr(r->path))) {
 		errno = EACCES;
+		return -1;
+	}
+	if (!is_roots_throughout(r->path)) {
 		return -1;
 	}
 	return open(r->path,
