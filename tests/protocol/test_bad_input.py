@@ -229,7 +229,8 @@ def test_a_hand_over_of_impossible_size(server, account, size):
             c.expect(250, "NOOP")
 
 
-@pytest.mark.parametrize("number", [s for s in HUGE if s != b""])
+# One blank more before a number does not make it another.
+@pytest.mark.parametrize("number", [s for s in HUGE if s not in (b"", b" 1")])
 def test_rfc1939_5_a_message_number_that_is_impossible(server, account,
                                                        number):
     server.deliver(mail.make("only"), account)

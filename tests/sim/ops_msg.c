@@ -574,9 +574,10 @@ moved(struct oracle *o, struct attempt *at)
 		uint32_t k = oracle_uid(o, at->box, at->t[i].uid)->k;
 
 		/* Moved, or not there any more when it was its turn; what has
-		 * no file stays where it is. */
+		 * no file stays where it is, and of one that was shown while
+		 * flushes failed that is not known. */
 		(void)touched_end(o, at, i);
-		if (!o->harmed[k]) {
+		if (k != 0 && !o->harmed[k]) {
 			fact_set(o, touched_fact(o, at, i), FACT_GONE);
 		}
 	}

@@ -72,6 +72,11 @@ look_box(struct look *l, const struct mbox *mbox)
 	b->visit = l->serial;
 	if (b->uidvalidity == 0) {
 		b->uidvalidity = mbox->uidvalidity;
+		/* Views asked for before may be older than what was put
+		 * back, as in oracle_box_make(). */
+		if (oracle_may_renew(l->o, l->account)) {
+			b->renewed = ++l->o->clock;
+		}
 	}
 	if (mbox->noselect) {
 		b->uidvalidity = 0; /* until it is made again */
