@@ -36,6 +36,15 @@ def test_rfc1939_5_stat_list_and_uidl_agree(server, three):
     assert all(re.fullmatch(rb"[\x21-\x7e]{1,70}", i[1]) for i in ids)
 
 
+def test_more_blanks_than_one_part_words_too(server, three):
+    """RFC 1939 3 has one; clients that send more mean the same."""
+    c = server.pop3(three)
+    assert c.ok("LIST   2") == c.ok("LIST 2")
+    c.multi("TOP  2   1")
+    c.ok("DELE  2")
+    assert c.ok("STAT").startswith(b"2 ")
+
+
 def test_an_empty_mailbox(server, account):
     c = server.pop3(account)
     assert c.ok("STAT").startswith(b"0 0")
