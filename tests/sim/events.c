@@ -209,6 +209,22 @@ maybe_message(void *arg, const char *path, bool is_dir)
 	}
 }
 
+/* Which message is it?  By the size in its name; false of one that is being
+ * written, or was cut already. */
+static bool
+whole_content(const struct world *w, const char *path, uint32_t *k_out)
+{
+	const char *at = strrchr(path, '/');
+
+	for (int i = 0; at != NULL && i < 2; i++) {
+		at = strchr(at + 1, '.');
+	}
+	uint64_t size = at != NULL ? strtoull(at + 1, NULL, 10) : 0;
+
+	return size == (uint64_t)simfs_size(w->fs, path)
+	       && content_of_size(size, k_out);
+}
+
 /* The file may have names in both accounts. */
 static void
 event_lose_file(struct world *w)
@@ -218,9 +234,8 @@ event_lose_file(struct world *w)
 	uint32_t k;
 
 	simfs_walk(w->fs, "accounts", false, maybe_message, &v);
-	if (v.n == 0
-	    || !content_of_size((uint64_t)simfs_size(w->fs, v.path), &k)) {
-		return; /* one that is being written, or was cut already */
+	if (v.n == 0 || !whole_content(w, v.path, &k)) {
+		return;
 	}
 	world_say(w, NULL, "LOSE %s (%u)", v.path, k);
 	w->damaged = true;
