@@ -214,7 +214,9 @@ account_store(struct account *account, uint64_t mbox_id,
 	(void)keyword_list_fill(
 	    &rec.keywords, change->keywords, change->n_keywords);
 	commit_init(&c, account);
-	c.durable = change->durable;
+	/* That the condition failed is told for good: without the records that
+	 * it failed by it would hold when the journal is replayed. */
+	c.durable = change->durable || change->conditional;
 	uidset_copy(&left, uids);
 	change_split(&c, RECORD_STORE, &left, write_store, &rec, &outs, &n);
 	int rc = change_run(&c, &outs[0], "STORE", f);

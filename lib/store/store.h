@@ -396,7 +396,7 @@ struct flag_change {
 	size_t n_keywords;
 	bool conditional; /* [RFC 7162 3.1.3] */
 	place_t unchanged_since;
-	bool durable; /* flush before returning */
+	bool durable; /* flush before returning, as of a conditional one */
 };
 
 /* UIDs that fail the condition are added to `modified` (may be NULL).

@@ -410,7 +410,7 @@ stored(struct proc *p, struct attempt *at, const struct flag_change *c,
 		u->flags = flags;
 		u->keywords = words;
 		u->modseq = 0;
-		u->soft = !c->durable;
+		u->soft = !c->durable && !c->conditional;
 	}
 }
 
