@@ -156,6 +156,16 @@ append_once(
 	int rc = add_pieces(a, mbox, uidnext, floor_ms, p, n, f);
 
 	store_flush_end(a->store);
+	if (rc != 0 && f->kind == FAIL_TEMP) {
+		struct fail gone;
+
+		/* While we slept the mailbox may have been deleted, and its
+		 * folder collected. */
+		if (look(a, mbox, &uidnext, &floor_ms, &gone) != 0
+		    && gone.kind == FAIL_ABSENT) {
+			*f = gone;
+		}
+	}
 	return rc;
 }
 
