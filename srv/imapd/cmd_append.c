@@ -15,7 +15,6 @@ append_begin(struct command *cmd, struct sv text, uint64_t size)
 	struct imap_error error;
 	struct view *view;
 	struct imap_cmd c;
-	int rc;
 
 	if (imap_cmd_parse(text, &cmd->arena, &c, &error) != 0) {
 		reply_bad(cmd, error.text);
@@ -28,9 +27,8 @@ append_begin(struct command *cmd, struct sv text, uint64_t size)
 	if (command_mbox(cmd, c.append.mailbox, true, &view, &mbox) != 0) {
 		return -1;
 	}
-	rc = quota_check(cmd, view, size, 1);
 	view_unref(&view);
-	return rc;
+	return quota_take(cmd, size, 1, NULL);
 }
 
 static void

@@ -10,12 +10,11 @@
 #include "base/attr.h"
 #include "imapd/command.h"
 
-/* 0, or -1 with the command answered: `octets` in `messages` more are too
- * many. */
-int quota_check(struct command *cmd, const struct view *view, uint64_t octets,
-    uint64_t messages) MUST_CHECK;
-
-/* The same for what is about to be added, counting what other sessions add at
- * this moment; with 0 the room is taken, until it is released. */
+/*
+ * 0, or -1 with the command answered: `octets` in `messages` more are too
+ * many, with what other sessions are adding at this moment.  With 0 the room
+ * is taken until `out` is released; without `out` (NULL) it is only looked
+ * whether it is there, and what others add does not count.
+ */
 int quota_take(struct command *cmd, uint64_t octets, uint64_t messages,
     struct room *out) MUST_CHECK;
